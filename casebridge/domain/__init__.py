@@ -1,0 +1,1 @@
+"""Nouns and rules of case management: plain functions over frozen values, without I/O, clock or database."""
