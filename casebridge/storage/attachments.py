@@ -1,0 +1,96 @@
+"""Attachments in the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from casebridge.domain.attachment import Attachment
+from casebridge.domain.errors import VersionConflict
+from casebridge.domain.query import Page
+from casebridge.storage.session import Database, Query, Row, Write
+
+_decoder = msgspec.json.Decoder(Attachment)
+_encoder = msgspec.json.Encoder()
+
+
+def list_query(space: str, case_id: str) -> Query:
+    """All attachments of a case, oldest first, to be read together with the case."""
+    return Query(
+        "SELECT version, doc FROM attachment WHERE case_id = :case_id AND space = :space ORDER BY seq",
+        {"case_id": case_id, "space": space},
+    )
+
+
+def from_row(row: Row) -> Attachment:
+    """The attachment of a row of `list_query`."""
+    return msgspec.structs.replace(_decoder.decode(row[1]), version=row[0])
+
+
+async def list_all(database: Database, space: str, case_id: str) -> list[Attachment]:
+    """All attachments of a case, oldest first."""
+    query = list_query(space, case_id)
+    return [from_row(row) for row in await database.read(query.sql, query.params)]
+
+
+async def get(database: Database, space: str, id_: str) -> Attachment | None:
+    """One attachment of the space, whatever its case."""
+    rows = await database.read(
+        "SELECT version, doc FROM attachment WHERE id = :id AND space = :space", {"id": id_, "space": space}
+    )
+    return from_row(rows[0]) if rows else None
+
+
+async def find(
+    database: Database, space: str, case_id: str, type_: str, page: Page, *, descending: bool
+) -> tuple[list[Attachment], int]:
+    """One page of a case's attachments of one type by age, and how many there are."""
+    params: dict[str, Any] = {"case_id": case_id, "space": space, "type": type_}
+    where = "case_id = :case_id AND space = :space AND type = :type"
+    direction = "DESC" if descending else "ASC"
+    rows, totals = await database.read_together(
+        [
+            Query(
+                f"SELECT version, doc FROM attachment WHERE {where} ORDER BY seq {direction} LIMIT :most OFFSET :skip",
+                {**params, "most": page.size, "skip": page.offset},
+            ),
+            Query(f"SELECT count(*) FROM attachment WHERE {where}", params),
+        ]
+    )
+    return [from_row(row) for row in rows], totals[0][0]
+
+
+def insert_write(attachment: Attachment, space: str) -> Write:
+    """Stores a new attachment and gives back its `version`."""
+    return Write(
+        "INSERT INTO attachment (version, case_id, seq, id, space, type, doc) "
+        "VALUES (next_version(), :case_id, :seq, :id, :space, :type, :doc) RETURNING version",
+        {
+            "case_id": attachment.case_id,
+            "seq": attachment.seq,
+            "id": attachment.id,
+            "space": space,
+            "type": attachment.type,
+            "doc": _encoder.encode(attachment).decode(),
+        },
+    )
+
+
+def update_write(old: Attachment, new: Attachment) -> Write:
+    """Replaces an attachment that is still at the version of `old`; gives back the new `version`."""
+    return Write(
+        "UPDATE attachment SET version = next_version(), doc = :doc WHERE id = :id AND version = :at_version "
+        "RETURNING version",
+        {"doc": _encoder.encode(new).decode(), "id": old.id, "at_version": old.version},
+        conflict=VersionConflict("cases-comments", old.id),
+    )
+
+
+def delete_write(attachment: Attachment) -> Write:
+    """Removes an attachment that is still at the version it was loaded with."""
+    return Write(
+        "DELETE FROM attachment WHERE id = :id AND version = :at_version RETURNING id",
+        {"id": attachment.id, "at_version": attachment.version},
+        conflict=VersionConflict("cases-comments", attachment.id),
+    )

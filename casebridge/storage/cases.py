@@ -1,0 +1,267 @@
+"""Cases in the store: finding, counting, and the statements that write one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from casebridge.domain import limits
+from casebridge.domain.case import SEVERITIES, STATUSES, Case
+from casebridge.domain.errors import VersionConflict
+from casebridge.domain.query import NO_ASSIGNEE, CaseFilter, CaseQuery, StatusCounts
+from casebridge.domain.user import User
+from casebridge.storage import counts
+from casebridge.storage.session import Database, Query, Row, Write, to_ms
+from casebridge.storage.where import Where
+
+Dialect = Literal["sqlite", "postgresql"]
+
+_decoder = msgspec.json.Decoder(Case)
+_encoder = msgspec.json.Encoder()
+_SELECT = "SELECT c.pk, c.version, c.incremental_id, c.doc FROM cases c"
+
+
+def get_query(space: str, id_: str) -> Query:
+    """The read of one case, to be sent together with others; `from_row` understands its rows."""
+    return Query(f"{_SELECT} WHERE c.id = :id AND c.space = :space", {"id": id_, "space": space})
+
+
+def from_row(row: Row) -> Case:
+    """The case of a row of `get_query`."""
+    pk, version, number, doc = row
+    return msgspec.structs.replace(_decoder.decode(doc), pk=pk, version=version, incremental_id=number)
+
+
+async def get(database: Database, space: str, id_: str) -> Case | None:
+    """One case of the space."""
+    query = get_query(space, id_)
+    rows = await database.read(query.sql, query.params)
+    return from_row(rows[0]) if rows else None
+
+
+async def get_many(database: Database, space: str, ids: Sequence[str]) -> dict[str, Case]:
+    """The cases that exist among these ids, by id."""
+    where = Where().also("c.space = :space", space=space).among("c.id", ids)
+    rows = await database.read(f"{_SELECT} WHERE {where.text}", where.params)
+    return {case.id: case for case in map(from_row, rows)}
+
+
+async def find(database: Database, query: CaseQuery) -> list[Case]:
+    """One page of cases, in order. Equal sort values: oldest first (find.md 1.4)."""
+    if query.page.size == 0:
+        return []
+    where = _where(query.filter, database.dialect)
+    order = _order(query.sort, query.descending)
+    # The page is chosen by an index alone; only its own rows are read whole.
+    sql = (
+        f"{_SELECT} JOIN (SELECT c.pk FROM cases c WHERE {where.text} ORDER BY {order} LIMIT :most OFFSET :skip) page "
+        f"ON page.pk = c.pk ORDER BY {order}"
+    )
+    params = {**where.params, "most": query.page.size, "skip": query.page.offset}
+    return [from_row(row) for row in await database.read(sql, params)]
+
+
+def _order(sort: str, descending: bool) -> str:
+    direction = "DESC" if descending else "ASC"
+    if sort == "created_at":
+        return f"c.created_at {direction}, c.pk {direction}"
+    nulls = " NULLS LAST" if sort in ("updated_at", "closed_at", "category") else ""
+    return f"c.{sort} {direction}{nulls}, c.pk ASC"
+
+
+async def count(database: Database, wanted: CaseFilter) -> StatusCounts:
+    """Matches per status; the filter's own statuses play no role (find.md 1.5)."""
+    if _covered(wanted):
+        tag = wanted.tags[0] if wanted.tags else counts.ALL
+        return await counts.read(database, wanted.space, wanted.owners, tag)
+    where = _where(msgspec.structs.replace(wanted, statuses=None), database.dialect)
+    rows = await database.read(
+        f"SELECT c.status, count(*) FROM cases c WHERE {where.text} GROUP BY c.status", where.params
+    )
+    found: dict[int, int] = {row[0]: row[1] for row in rows}
+    return StatusCounts(*(found.get(place, 0) for place in range(len(STATUSES))))
+
+
+def _covered(wanted: CaseFilter) -> bool:
+    others = (wanted.severities, wanted.reporters, wanted.assignees, wanted.categories)
+    dates = (wanted.created_from, wanted.created_to)
+    if any(each is not None for each in (*others, *dates)):
+        return False
+    return wanted.tags is None or (len(wanted.tags) == 1 and wanted.tags[0] != counts.ALL)
+
+
+def _where(wanted: CaseFilter, dialect: Dialect) -> Where:
+    where = Where().also("c.space = :space", space=wanted.space).among("c.owner", wanted.owners)
+    if wanted.statuses is not None:
+        where.among("c.status", [STATUSES.index(each) for each in wanted.statuses])
+    if wanted.severities is not None:
+        where.among("c.severity", [SEVERITIES.index(each) for each in wanted.severities])
+    if wanted.categories is not None:
+        where.among("c.category", wanted.categories)
+    if wanted.reporters is not None:
+        (by_name,) = where.listed("c.created_by", wanted.reporters, "reporter")
+        (by_uid,) = where.listed("c.created_by_uid", wanted.reporters, "reporter")
+        where.also(f"({by_name} OR {by_uid})")
+    if wanted.tags is not None:
+        where.also(_any_tag(where, wanted.tags, dialect))
+    if wanted.assignees is not None:
+        where.also(_any_assignee(where, wanted.assignees, dialect))
+    if wanted.created_from is not None:
+        where.also("c.created_at >= :created_from", created_from=to_ms(wanted.created_from))
+    if wanted.created_to is not None:
+        where.also("c.created_at <= :created_to", created_to=to_ms(wanted.created_to))
+    return where
+
+
+def _any_tag(where: Where, tags: Sequence[str], dialect: Dialect) -> str:
+    if dialect == "postgresql":
+        where.params["tags"] = list(tags)
+        return "c.tags && CAST(:tags AS text[])"
+    (listed,) = where.listed("t.tag", tags)
+    return f"c.pk IN (SELECT t.case_pk FROM case_tag t WHERE t.space = :space AND {listed})"
+
+
+def _any_assignee(where: Where, assignees: Sequence[str], dialect: Dialect) -> str:
+    uids = [each for each in assignees if each != NO_ASSIGNEE]
+    either = []
+    if dialect == "postgresql":
+        where.params["assignees"] = uids
+        either.append("c.assignees && CAST(:assignees AS text[])")
+        nobody = "c.assignees = CAST('{}' AS text[])"
+    else:
+        (listed,) = where.listed("a.uid", uids)
+        either.append(f"c.pk IN (SELECT a.case_pk FROM case_assignee a WHERE a.space = :space AND {listed})")
+        nobody = "c.assignees = '[]'"
+    if NO_ASSIGNEE in assignees:
+        either.append(nobody)
+    return f"({' OR '.join(either)})"
+
+
+async def list_reporters(database: Database, space: str, owners: tuple[str, ...]) -> list[User]:
+    """One user per name who created a case, as recorded in the latest of them, by name (find.md 4)."""
+    where = Where().also("space = :space AND created_by IS NOT NULL", space=space).among("owner", owners)
+    rows = await database.read(
+        f"SELECT c.doc FROM cases c JOIN (SELECT max(pk) AS pk FROM cases WHERE {where.text} GROUP BY created_by "
+        f"ORDER BY created_by LIMIT :most) latest ON latest.pk = c.pk ORDER BY c.created_by",
+        {**where.params, "most": limits.LISTED_TAGS},
+    )
+    return [_decoder.decode(row[0]).created_by for row in rows]
+
+
+def insert_writes(case: Case, dialect: Dialect) -> list[Write]:
+    """The statements that store a new case. The first gives back `pk`, `version` and `incremental_id`."""
+    columns = _columns(case, dialect)
+    names = ", ".join(columns)
+    places = ", ".join(f":{name}" for name in columns)
+    # The version comes first of all numbers a change takes (contract README 8).
+    insert = Write(
+        f"INSERT INTO cases (version, pk, incremental_id, {names}) "
+        f"VALUES (next_version(), next_pk(), next_incremental(:space), {places}) "
+        f"RETURNING pk, version, incremental_id",
+        columns,
+    )
+    return [insert, *_wide_inserts(case, dialect, by_id=True)]
+
+
+def update_writes(old: Case, new: Case, dialect: Dialect) -> list[Write]:
+    """The statements that replace a case; nothing is written unless it is still at the version of `old`."""
+    columns = _columns(new, dialect)
+    for fixed in ("id", "space", "owner", "created_at", "created_by", "created_by_uid"):
+        del columns[fixed]
+    assignments = ", ".join(f"{name} = :{name}" for name in columns)
+    update = Write(
+        f"UPDATE cases SET version = next_version(), {assignments} WHERE id = :id AND version = :at_version "
+        f"RETURNING version",
+        {**columns, "id": old.id, "at_version": old.version},
+        conflict=VersionConflict("cases", old.id),
+    )
+    if dialect == "postgresql" or (
+        old.tags == new.tags and old.assignees == new.assignees and old.status == new.status
+    ):
+        return [update]
+    return [update, *_wide_deletes(old), *_wide_inserts(new, dialect, by_id=False)]
+
+
+def delete_writes(case: Case, dialect: Dialect) -> list[Write]:
+    """The statements that remove a case and all that hangs on it; its deliveries stay readable."""
+    delete = Write(
+        "DELETE FROM cases WHERE id = :id AND version = :at_version RETURNING id",
+        {"id": case.id, "at_version": case.version},
+        conflict=VersionConflict("cases", case.id),
+    )
+    parts = [
+        Write(f"DELETE FROM {table} WHERE case_id = :id", {"id": case.id})
+        for table in ("attachment", "user_action", "external_record", "pushed_comment")
+    ]
+    wide = _wide_deletes(case) if dialect == "sqlite" else []
+    return [delete, *parts, *wide]
+
+
+def _columns(case: Case, dialect: Dialect) -> dict[str, Any]:
+    as_texts: Any = list if dialect == "postgresql" else _as_json
+    return {
+        "id": case.id,
+        "space": case.space,
+        "owner": case.owner,
+        "title": case.title,
+        "status": STATUSES.index(case.status),
+        "severity": SEVERITIES.index(case.severity),
+        "category": case.category,
+        "tags": as_texts(case.tags),
+        "assignees": as_texts(case.assignees),
+        "created_at": to_ms(case.created_at),
+        "created_by": case.created_by.username,
+        "created_by_uid": case.created_by.profile_uid,
+        "updated_at": None if case.updated_at is None else to_ms(case.updated_at),
+        "closed_at": None if case.closed_at is None else to_ms(case.closed_at),
+        "connector_id": case.connector.id,
+        "doc": _encoder.encode(case).decode(),
+    }
+
+
+def _as_json(values: Sequence[str]) -> str:
+    return _encoder.encode(values).decode()
+
+
+def _wide_inserts(case: Case, dialect: Dialect, *, by_id: bool) -> list[Write]:
+    if dialect == "postgresql":
+        return []
+    pk = "(SELECT pk FROM cases WHERE id = :id)" if by_id else ":pk"
+    fixed = {
+        "space": case.space,
+        "owner": case.owner,
+        "status": STATUSES.index(case.status),
+        "created_at": to_ms(case.created_at),
+        "pk": case.pk,
+        "id": case.id,
+    }
+    return [
+        Write(
+            f"INSERT INTO {table} (space, {column}, owner, status, created_at, case_pk) "
+            f"VALUES (:space, :value, :owner, :status, :created_at, {pk})",
+            {**fixed, "value": value},
+        )
+        for table, column, values in (("case_tag", "tag", case.tags), ("case_assignee", "uid", case.assignees))
+        for value in dict.fromkeys(values)
+    ]
+
+
+def _wide_deletes(case: Case) -> list[Write]:
+    fixed = {
+        "space": case.space,
+        "owner": case.owner,
+        "status": STATUSES.index(case.status),
+        "created_at": to_ms(case.created_at),
+        "pk": case.pk,
+    }
+    return [
+        Write(
+            f"DELETE FROM {table} WHERE space = :space AND {column} = :value AND owner = :owner "
+            f"AND status = :status AND created_at = :created_at AND case_pk = :pk",
+            {**fixed, "value": value},
+        )
+        for table, column, values in (("case_tag", "tag", case.tags), ("case_assignee", "uid", case.assignees))
+        for value in dict.fromkeys(values)
+    ]

@@ -1,0 +1,66 @@
+"""How many cases an owner has per status, and per tag and status: kept in each change, never counted at reading."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Literal
+
+from casebridge.domain.case import CLOSED, IN_PROGRESS, OPEN, Case
+from casebridge.domain.query import StatusCounts
+from casebridge.storage.session import Database, Write, insert_rows
+from casebridge.storage.where import Where
+
+ALL = ""
+"""The tag under which all cases of an owner are counted; a real tag is never empty."""
+
+_SLOTS = 16
+_PLACES = {OPEN: 0, IN_PROGRESS: 1, CLOSED: 2}
+_COLUMNS = ("space", "owner", "tag", "slot", "open", "in_progress", "closed")
+
+
+def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["sqlite", "postgresql"]) -> list[Write]:
+    """What the moves from an old case (None: created) to a new one (None: deleted) do to the counts."""
+    deltas: dict[tuple[str, str, str], list[int]] = {}
+    for old, new in moves:
+        if old is not None and new is not None and old.status == new.status and old.tags == new.tags:
+            continue
+        _count(deltas, old, -1)
+        _count(deltas, new, +1)
+    slot = random.randrange(_SLOTS) if dialect == "postgresql" else 0
+    # One order for everybody, so that two changes never wait for each other in a circle.
+    rows = [(*key, slot, *delta) for key, delta in sorted(deltas.items()) if any(delta)]
+    if not rows:
+        return []
+    insert = insert_rows("case_count", _COLUMNS, rows)
+    add = ", ".join(f"{name} = case_count.{name} + excluded.{name}" for name in _COLUMNS[4:])
+    return [Write(f"{insert.sql} ON CONFLICT (space, owner, tag, slot) DO UPDATE SET {add}", insert.params)]
+
+
+def _count(deltas: dict[tuple[str, str, str], list[int]], case: Case | None, step: int) -> None:
+    if case is None:
+        return
+    for tag in (ALL, *dict.fromkeys(case.tags)):
+        deltas.setdefault((case.space, case.owner, tag), [0, 0, 0])[_PLACES[case.status]] += step
+
+
+async def read(database: Database, space: str, owners: tuple[str, ...], tag: str = ALL) -> StatusCounts:
+    """Cases per status of these owners, all of them or those with one tag."""
+    where = Where().also("space = :space AND tag = :tag", space=space, tag=tag).among("owner", owners)
+    rows = await database.read(
+        f"SELECT CAST(sum(open) AS bigint), CAST(sum(in_progress) AS bigint), CAST(sum(closed) AS bigint) "
+        f"FROM case_count WHERE {where.text}",
+        where.params,
+    )
+    return StatusCounts(*(value or 0 for value in rows[0]))
+
+
+async def list_tags(database: Database, space: str, owners: tuple[str, ...], most: int) -> list[str]:
+    """Tags in use among cases of these owners, by code point."""
+    where = Where().also("space = :space AND tag <> ''", space=space).among("owner", owners)
+    rows = await database.read(
+        f"SELECT tag FROM case_count WHERE {where.text} GROUP BY tag "
+        f"HAVING sum(open + in_progress + closed) > 0 ORDER BY tag LIMIT :most",
+        {**where.params, "most": most},
+    )
+    return [row[0] for row in rows]

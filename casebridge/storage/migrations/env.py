@@ -1,0 +1,20 @@
+"""What Alembic runs: the revisions, on the connection it was handed. The transaction is the caller's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+
+from casebridge.storage.schema import SQLITE_ONLY, metadata
+
+
+def belongs(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+    """Whether a table or index of the schema is one of this database's."""
+    if context.get_context().dialect.name == "sqlite":
+        return not (kind == "index" and name in {"cases_tags", "cases_assignees"})
+    return not (kind == "table" and name in SQLITE_ONLY)
+
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, include_object=belongs)
+context.run_migrations()

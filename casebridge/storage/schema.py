@@ -1,0 +1,257 @@
+"""All tables on one page, as SQLAlchemy Core: the one source for migrations. The running server never imports it.
+
+Habits: times are milliseconds since 1970 (BIGINT); a `doc` column holds the whole object as JSON, and a column
+stands beside it only for what is filtered, sorted, joined or guarded by; every text sorts by code point.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
+
+metadata = MetaData()
+
+TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+DOC = Text().with_variant(postgresql.JSONB(), "postgresql")
+BIG = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+TEXTS = Text().with_variant(postgresql.ARRAY(postgresql.TEXT(collation="C")), "postgresql")
+
+
+meta = Table("meta", metadata, Column("key", TEXT, primary_key=True), Column("value", TEXT, nullable=False))
+
+counter = Table(
+    # Running numbers on SQLite (`version`, `pk`, `audit`, `incremental:<space>`); PostgreSQL has sequences instead.
+    "counter",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("value", BIG, nullable=False),
+)
+
+space = Table(
+    "space",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("username", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("pk", BIG, primary_key=True, autoincrement=False),
+    Column("id", TEXT, nullable=False),
+    Column("space", TEXT, nullable=False),
+    Column("owner", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("incremental_id", BIG),
+    Column("title", TEXT, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("category", TEXT),
+    Column("tags", TEXTS, nullable=False),
+    Column("assignees", TEXTS, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("created_by", TEXT),
+    Column("created_by_uid", TEXT),
+    Column("updated_at", BIG),
+    Column("closed_at", BIG),
+    Column("connector_id", TEXT, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("cases_id", "id", unique=True),
+    Index("cases_created", "space", "created_at", "pk"),
+    Index("cases_owner_created", "space", "owner", "created_at", "pk"),
+    Index("cases_owner_status", "space", "owner", "status", "created_at", "pk"),
+    Index("cases_owner_severity", "space", "owner", "severity", "pk"),
+    Index("cases_owner_updated", "space", "owner", "updated_at", "pk"),
+    Index("cases_owner_closed", "space", "owner", "closed_at", "pk"),
+    Index("cases_owner_title", "space", "owner", "title", "pk"),
+    Index("cases_owner_category", "space", "owner", "category", "pk"),
+    Index("cases_reporter", "space", "created_by", "pk"),
+    Index("cases_number", "space", "incremental_id"),
+)
+Index(
+    "cases_connector",
+    cases.c.connector_id,
+    postgresql_where=cases.c.connector_id != "none",
+    sqlite_where=cases.c.connector_id != "none",
+)
+
+case_count = Table(
+    # Cases per status, changed in the case's own transaction; `tag` '' counts all. PostgreSQL spreads each
+    # row over slots so that writers do not queue on it; SQLite has one writer and one slot.
+    "case_count",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("tag", TEXT, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("open", BIG, nullable=False),
+    Column("in_progress", BIG, nullable=False),
+    Column("closed", BIG, nullable=False),
+)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    Column("case_id", TEXT, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", TEXT, nullable=False),
+    Column("space", TEXT, nullable=False),
+    Column("type", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("attachment_id", "id", unique=True),
+)
+
+user_action = Table(
+    "user_action",
+    metadata,
+    Column("case_id", TEXT, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("type", TEXT, nullable=False),
+    Column("action", TEXT, nullable=False),
+    Column("comment_id", TEXT),
+    Column("comment_type", TEXT),
+    Column("doc", DOC, nullable=False),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("space", TEXT, nullable=False),
+    Column("owner", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("connector_id", TEXT, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("configuration_owner", "space", "owner", unique=True),
+)
+
+connector = Table(
+    "connector",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("doc", DOC, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("seq", BIG, primary_key=True, autoincrement=False),
+    Column("id", TEXT, nullable=False),
+    Column("space", TEXT, nullable=False),
+    Column("case_id", TEXT, nullable=False),
+    Column("connector_id", TEXT, nullable=False),
+    Column("owner", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("next_attempt_at", BIG),
+    Column("lease_id", TEXT),
+    Column("lease_until", BIG),
+    Column("doc", DOC, nullable=False),
+    Index("delivery_id", "id", unique=True),
+    Index("delivery_pair", "case_id", "connector_id", "seq"),
+    Index("delivery_space", "space", "seq"),
+)
+Index(
+    # At most one delivery of a case and connector is being sent at a time, on any number of processes.
+    "delivery_sending",
+    delivery.c.case_id,
+    delivery.c.connector_id,
+    unique=True,
+    postgresql_where=delivery.c.state == "sending",
+    sqlite_where=delivery.c.state == "sending",
+)
+_OPEN = delivery.c.state.in_(["queued", "sending", "waiting", "uncertain"])
+Index("delivery_open", delivery.c.state, delivery.c.next_attempt_at, postgresql_where=_OPEN, sqlite_where=_OPEN)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery_id", TEXT, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("doc", DOC, nullable=False),
+)
+
+external_record = Table(
+    # The external record of a case, per connector; kept as soon as it is known.
+    "external_record",
+    metadata,
+    Column("case_id", TEXT, primary_key=True),
+    Column("connector_id", TEXT, primary_key=True),
+    Column("space", TEXT, nullable=False),
+    Column("external_id", TEXT, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("external_record_id", "external_id"),
+)
+
+pushed_comment = Table(
+    # What the external system has accepted of each comment, per connector.
+    "pushed_comment",
+    metadata,
+    Column("case_id", TEXT, primary_key=True),
+    Column("connector_id", TEXT, primary_key=True),
+    Column("comment_id", TEXT, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("username", TEXT, primary_key=True),
+    Column("key", TEXT, primary_key=True),
+    Column("delivery_id", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("seq", BIG, primary_key=True, autoincrement=False),
+    Column("at", BIG, nullable=False),
+    Column("space", TEXT),
+    Column("doc", DOC, nullable=False),
+    Column("sealed", Boolean, nullable=False),
+)
+
+# Only SQLite needs these two; on PostgreSQL the arrays of `cases` have GIN indexes. Every column is in the key,
+# so a page by tag or assignee is one walk of one index.
+case_tag = Table(
+    "case_tag",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("tag", TEXT, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("status", SmallInteger, primary_key=True, autoincrement=False),
+    Column("created_at", BIG, primary_key=True, autoincrement=False),
+    Column("case_pk", BIG, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+case_assignee = Table(
+    "case_assignee",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("uid", TEXT, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("status", SmallInteger, primary_key=True, autoincrement=False),
+    Column("created_at", BIG, primary_key=True, autoincrement=False),
+    Column("case_pk", BIG, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+SQLITE_ONLY = frozenset({"counter", "case_tag", "case_assignee"})
+Index("cases_tags", cases.c.tags, postgresql_using="gin").ddl_if(dialect="postgresql")
+Index("cases_assignees", cases.c.assignees, postgresql_using="gin").ddl_if(dialect="postgresql")

@@ -1,0 +1,116 @@
+"""A change as a value: the statements it writes, on which versions, sent to the database whole and once.
+
+Load with plain reads, decide in `domain`, hand the list of writes to `Database.commit`. No transaction is open while
+Python awaits. A write that must touch a row names what to raise when it does not (`conflict`): then nothing of the
+change is written.
+
+Statements are plain SQL with `:name` parameters that both databases understand; these functions exist on both:
+
+- `next_version()`, `next_pk()`, `next_delivery()`, `next_audit()`: running numbers, gaps allowed;
+- `next_incremental(:space)`: the running number of cases in a space; `SELECT start_numbers(:space)` begins it.
+
+Lists (`text[]` on PostgreSQL) are kept as JSON text on SQLite; a `doc` is read and returned as JSON text on both.
+PostgreSQL runs all writes of a change on one snapshot: a row may be touched by one write of a change only, and no
+write sees what another of the same change wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from casebridge.domain.errors import Refused
+
+Row = tuple[Any, ...]
+
+
+class ConstraintBroken(Exception):
+    """A write broke a constraint of the schema; the driver's error is the cause. Nothing of the change was written.
+
+    A mistake of this program, unless the caller provoked a known race (such as two claims of one delivery).
+    """
+
+
+class Write(msgspec.Struct, frozen=True):
+    """One statement of a change. `conflict` is raised, and nothing written, when it touches no row."""
+
+    sql: str
+    params: Mapping[str, Any]
+    conflict: Refused | None = None
+
+
+class Query(msgspec.Struct, frozen=True):
+    """One plain read."""
+
+    sql: str
+    params: Mapping[str, Any] = {}
+
+
+class Database(Protocol):
+    """What both drivers offer. Every method raises StorageUnavailable when the database is away, full or read-only."""
+
+    dialect: Literal["sqlite", "postgresql"]
+
+    async def read(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Rows of one read."""
+        ...
+
+    async def read_together(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """Rows of several reads that see the same moment."""
+        ...
+
+    async def commit(self, writes: Sequence[Write]) -> list[list[dict[str, Any]]]:
+        """Write a change whole or not at all, durable on return; the RETURNING rows of each write.
+
+        Raises the `conflict` of the first write that touched no row, and ConstraintBroken. StorageUnavailable says that
+        nothing was written, save when the database went away in the very moment: then that is unknown.
+        """
+        ...
+
+    async def hint(self) -> None:
+        """Tell every listener, on PostgreSQL in every process, that there may be work; may get lost, never raises."""
+        ...
+
+    def on_hint(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back in the event loop at each hint, until the returned function is called."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of every connection."""
+        ...
+
+
+def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Write:
+    """One INSERT of several rows; a value given as `Sql` stands in the text itself."""
+    params: dict[str, Any] = {}
+    groups = []
+    for number, row in enumerate(rows):
+        places = []
+        for column, value in zip(columns, row, strict=True):
+            if isinstance(value, Sql):
+                places.append(value.text)
+            else:
+                name = f"{column}_{number}"
+                params[name] = value
+                places.append(f":{name}")
+        groups.append(f"({', '.join(places)})")
+    return Write(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join(groups)}", params)
+
+
+class Sql(msgspec.Struct, frozen=True):
+    """A piece of SQL in place of a value, such as `next_version()`; never anything a user wrote."""
+
+    text: str
+
+
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970 of an aware time."""
+    return round(at.timestamp() * 1000)
+
+
+def from_ms(ms: int) -> datetime:
+    """The aware UTC time of milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

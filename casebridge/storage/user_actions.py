@@ -1,0 +1,99 @@
+"""User actions in the store: written once, read by page and type, gone only with their case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from casebridge.domain.query import Page
+from casebridge.domain.user_action import UserAction
+from casebridge.storage.session import Database, Query, Write, insert_rows
+from casebridge.storage.where import Where
+
+_decoder = msgspec.json.Decoder(UserAction)
+_encoder = msgspec.json.Encoder()
+
+_PSEUDO_TYPES = {
+    "action": "(comment_type IS NULL OR comment_type <> 'user')",
+    "user": "(type = 'comment' AND comment_type = 'user' AND action = 'create')",
+    "alert": "(type = 'comment' AND comment_type = 'alert')",
+    "attachment": "(type = 'comment' AND comment_type IN ('persistableState', 'externalReference'))",
+}
+
+
+def insert_write(actions: Sequence[UserAction]) -> Write:
+    """Stores the records of one change."""
+    return insert_rows(
+        "user_action",
+        ("case_id", "seq", "type", "action", "comment_id", "comment_type", "doc"),
+        [
+            (
+                each.case_id,
+                each.seq,
+                each.type,
+                each.action,
+                each.comment_id,
+                each.payload["comment"]["type"] if each.type == "comment" else None,
+                _encoder.encode(each).decode(),
+            )
+            for each in actions
+        ],
+    )
+
+
+def list_query(case_id: str, types: Sequence[str] | None = None) -> Query:
+    """All records of a case, or those of some real types, oldest first, to be read together with the case."""
+    where = Where().also("case_id = :case_id", case_id=case_id)
+    if types is not None:
+        where.among("type", types)
+    return Query(f"SELECT doc FROM user_action WHERE {where.text} ORDER BY seq", where.params)
+
+
+async def list_all(database: Database, case_id: str) -> list[UserAction]:
+    """All records of a case, oldest first."""
+    query = list_query(case_id)
+    return [_decoder.decode(row[0]) for row in await database.read(query.sql, query.params)]
+
+
+async def find(
+    database: Database, case_id: str, types: Sequence[str], page: Page, *, descending: bool
+) -> tuple[list[UserAction], int]:
+    """One page of a case's records and how many there are. `types` may hold pseudo types; none at all: every record."""
+    where = Where().also("case_id = :case_id", case_id=case_id)
+    real = [each for each in types if each not in _PSEUDO_TYPES]
+    either = [_PSEUDO_TYPES[each] for each in types if each in _PSEUDO_TYPES]
+    if real:
+        either.extend(where.listed("type", real))
+    if either:
+        where.also(f"({' OR '.join(either)})")
+    direction = "DESC" if descending else "ASC"
+    rows, totals = await database.read_together(
+        [
+            Query(
+                f"SELECT doc FROM user_action WHERE {where.text} ORDER BY seq {direction} LIMIT :most OFFSET :skip",
+                {**where.params, "most": page.size, "skip": page.offset},
+            ),
+            Query(f"SELECT count(*) FROM user_action WHERE {where.text}", where.params),
+        ]
+    )
+    return [_decoder.decode(row[0]) for row in rows], totals[0][0]
+
+
+def comment_revisions_query(case_id: str) -> Query:
+    """Newest record of each comment's writing, as rows `(comment_id, seq)`: a comment's revision (push.md 2.2)."""
+    return Query(
+        "SELECT comment_id, max(seq) FROM user_action WHERE case_id = :case_id AND type = 'comment' "
+        "AND action IN ('create', 'update') GROUP BY comment_id",
+        {"case_id": case_id},
+    )
+
+
+def pushes_query(case_id: str) -> Query:
+    """All `pushed` records of a case, oldest first, as rows `(doc,)`."""
+    return list_query(case_id, ("pushed",))
+
+
+def from_doc(doc: str | bytes) -> UserAction:
+    """The record of a stored document."""
+    return _decoder.decode(doc)

@@ -1,0 +1,201 @@
+"""Migrations bring both databases to exactly the tables of `schema.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from casebridge.domain.errors import StorageUnavailable
+from casebridge.domain.space import DEFAULT_SPACE, Space
+from casebridge.storage.migrations import HEAD, migrate, migrate_apart, run, schema_number
+from casebridge.storage.opening import is_postgresql, open_database
+from casebridge.storage.schema import SQLITE_ONLY, metadata
+from casebridge.storage.session import Database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database, or the path of a file to be, without any table."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "100% new.db")
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = server.create(empty=True)
+    yield server.dsn_of(name)
+    server.drop(name)
+
+
+def with_connection(target: str, work: Callable[[sa.Connection], Any]) -> Any:
+    """What `work` makes of a SQLAlchemy connection to the database."""
+    if not is_postgresql(target):
+        engine = sa.create_engine(f"sqlite:///{target}")
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        finally:
+            engine.dispose()
+
+    async def asynchronously() -> Any:
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(target), poolclass=sa.NullPool
+        )
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    return asyncio.run(asynchronously())
+
+
+def catalogue(connection: sa.Connection) -> set[tuple[Any, ...]]:
+    """Everything the database knows of our tables: columns with type and collation, keys, indexes."""
+    if connection.dialect.name == "sqlite":
+        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+        facts = {("table", *row) for row in connection.exec_driver_sql("SELECT name, wr FROM pragma_table_list")}
+        for table in tables:
+            columns = connection.exec_driver_sql(f"SELECT * FROM pragma_table_info('{table}')")
+            facts |= {(table, "column", *row[1:]) for row in columns}
+        indexes = "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index'"
+        facts |= {(row[0], row[1], plain(row[2])) for row in connection.exec_driver_sql(indexes)}
+    else:
+        columns = """
+            SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, l.collname,
+                   pg_get_expr(d.adbin, d.adrelid)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+            LEFT JOIN pg_collation l ON l.oid = a.attcollation
+            LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+            WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"""
+        indexes = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+        facts = {tuple(row) for sql in (columns, indexes) for row in connection.exec_driver_sql(sql)}
+    return {fact for fact in facts if "alembic_version" not in fact and "sqlite_schema" not in fact}
+
+
+def plain(sql: str | None) -> str:
+    return " ".join((sql or "").split())
+
+
+def create_from_schema(connection: sa.Connection) -> None:
+    on_postgresql = connection.dialect.name == "postgresql"
+    tables = [table for table in metadata.sorted_tables if not (on_postgresql and table.name in SQLITE_ONLY)]
+    metadata.create_all(connection, tables=tables)
+
+
+def test_a_migrated_database_equals_the_schema(empty_target: str) -> None:
+    with_connection(empty_target, create_from_schema)
+    expected = with_connection(empty_target, catalogue)
+    with_connection(empty_target, metadata.drop_all)
+    migrate(empty_target)
+    assert with_connection(empty_target, catalogue) == expected
+
+
+def test_alembic_finds_nothing_left_to_do(database_target: str) -> None:
+    with_connection(database_target, lambda connection: command.check(run.configuration(connection)))
+
+
+def test_the_head_is_the_newest_revision() -> None:
+    assert ScriptDirectory.from_config(run.configuration()).get_heads() == [HEAD]
+
+
+async def test_a_fresh_database_comes_to_the_head(empty_target: str) -> None:
+    database = await open_database(empty_target)
+    assert await schema_number(database) is None
+    await asyncio.to_thread(migrate, empty_target)
+    assert await schema_number(database) == HEAD
+    await database.close()
+
+
+async def test_the_first_rows_are_there(database: Database) -> None:
+    [(doc, version)] = await database.read("SELECT doc, version FROM space")
+    assert msgspec.json.decode(doc, type=Space) == DEFAULT_SPACE
+    assert version == 1
+    [(uuid,)] = await database.read("SELECT value FROM meta WHERE key = 'uuid'")
+    assert UUID(uuid).version == 4
+
+
+async def test_migrating_twice_is_harmless(database_target: str) -> None:
+    before = await tables_of(database_target)
+    await asyncio.to_thread(migrate, database_target)
+    assert await tables_of(database_target) == before
+
+
+async def tables_of(target: str) -> list[list[tuple[Any, ...]]]:
+    database = await open_database(target)
+    rows = [await database.read(f"SELECT * FROM {table}") for table in ("meta", "space", "alembic_version")]
+    await database.close()
+    return rows
+
+
+async def test_two_processes_at_once_migrate_once(empty_target: str) -> None:
+    await asyncio.gather(*(migrate_apart(empty_target) for _ in range(3)))
+    meta, space, versions = await tables_of(empty_target)
+    assert (len(meta), len(space), versions) == (1, 1, [(HEAD,)])
+
+
+async def test_a_migration_that_fails_leaves_nothing(empty_target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade = run._upgrade
+
+    def fail(connection: sa.Connection) -> None:
+        upgrade(connection)
+        raise sa.exc.OperationalError("x", None, Exception("out of luck"))
+
+    monkeypatch.setattr(run, "_upgrade", fail)
+    with pytest.raises(StorageUnavailable, match="out of luck"):
+        await asyncio.to_thread(migrate, empty_target)
+    database = await open_database(empty_target)
+    assert await schema_number(database) is None
+    await database.close()
+
+
+async def test_a_database_of_a_newer_program_is_told(database_target: str) -> None:
+    database = await open_database(database_target)
+    await asyncio.to_thread(
+        with_connection,
+        database_target,
+        lambda connection: connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'")) and None,
+    )
+    assert await schema_number(database) == "9999"
+    with pytest.raises(StorageUnavailable, match="9999"):
+        await asyncio.to_thread(migrate, database_target)
+    await database.close()
+
+
+@pytest.mark.parametrize("target", ["postgresql://u:s3cret@127.0.0.1:1/x", "postgresql://u:s3cret/x@y:1/x", "/no/x.db"])
+async def test_a_database_that_is_away_is_told_in_one_line(target: str) -> None:
+    with pytest.raises(StorageUnavailable) as refused:
+        await migrate_apart(target)
+    assert "s3cret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_migrated_file_keeps_a_write_ahead_log(sqlite_target: Path) -> None:
+    connection = sqlite3.connect(sqlite_target)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_neither_opening_a_database_nor_asking_for_its_schema_imports_the_migration_libraries(
+    database_target: str,
+) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from casebridge.storage.migrations import schema_number, migrate_apart\n"
+        "from casebridge.storage.opening import open_database\n"
+        "async def main():\n"
+        "    print(await schema_number(await open_database(sys.argv[1])))\n"
+        "asyncio.run(main())\n"
+        "assert not {'sqlalchemy', 'alembic'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, database_target], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{HEAD}\n"), done.stderr
