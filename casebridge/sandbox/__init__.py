@@ -1,0 +1,1 @@
+"""Simulated external systems over real HTTP, for demos, tests and users without an account."""
