@@ -1,0 +1,69 @@
+"""Who may do what: one question, operation x owner, asked by every service function.
+
+Today only the role `superuser` grants anything, and it grants everything in every space; roles with fewer
+privileges will be read here, and no caller will change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from casebridge.domain.errors import Forbidden
+from casebridge.domain.space import OWNERS, Space
+from casebridge.domain.user import Actor
+
+_WORDS = {
+    "getCase": "access case", "getComment": "access comments", "getTags": "access tags", "getReporters": "access reporters",
+    "getUserActions": "access user actions", "findConfigurations": "find configurations", "createCase": "create case",
+    "updateCase": "update case", "updateComment": "update comments", "pushCase": "push case",
+    "createComment": "create comment", "deleteCase": "delete case", "deleteComment": "delete comments",
+    "createConfiguration": "create configuration", "updateConfiguration": "update configuration",
+    "reopenCase": "reopen case", "assignCase": "assign case", "useConnectors": "get connectors",
+    "executeConnectors": "execute connectors", "manageConnectors": "manage connectors", "manageSpaces": "manage spaces",
+}  # fmt: skip
+"""Operation -> how a refusal spells it. The last four belong to no owner."""
+
+
+def allowed(actor: Actor, operation: str, owner: str | None, space: Space) -> bool:
+    """Whether the actor may do `operation` on objects of `owner` in `space`.
+
+    `owner` None: the operation belongs to no owner (connectors, spaces). An unknown owner is allowed to nobody.
+    """
+    if operation not in _WORDS:
+        raise ValueError(f"unknown operation {operation!r}")
+    return actor.is_superuser and (owner is None or (owner in OWNERS and not _disabled(owner, space)))
+
+
+def require(actor: Actor, operation: str, owners: str | Iterable[str] | None, space: Space) -> None:
+    """Forbidden, naming the owners that lack it, unless the actor may do `operation` on all of them."""
+    if owners is None:
+        if not allowed(actor, operation, None, space):
+            raise Forbidden(operation, what=_WORDS[operation])
+        return
+    named = (owners,) if isinstance(owners, str) else tuple(dict.fromkeys(owners))
+    lacking = [owner for owner in named if not allowed(actor, operation, owner, space)]
+    if lacking:
+        raise Forbidden(operation, lacking, what=_WORDS[operation])
+
+
+def permitted_owners(actor: Actor, operation: str, space: Space, asked: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Owners on which the actor may do `operation`, narrowed to those asked for; may be empty then.
+
+    Forbidden when there is none at all, whatever was asked for.
+    """
+    every = tuple(owner for owner in OWNERS if allowed(actor, operation, owner, space))
+    if not every:
+        raise Forbidden(operation, what=_WORDS[operation])
+    return every if asked is None else tuple(owner for owner in every if owner in set(asked))
+
+
+_FEATURES = {
+    "securitySolution": "securitySolutionCases",
+    "observability": "observabilityCases",
+    "cases": "generalCases",
+}
+
+
+def _disabled(owner: str, space: Space) -> bool:
+    feature = _FEATURES[owner]
+    return any(f"{feature}{version}" in space.disabled_features for version in ("", "V2", "V3"))
