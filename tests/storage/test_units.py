@@ -30,7 +30,9 @@ def unit(database: Database, at: datetime = NOON) -> Unit:
 
 
 def draft(at: datetime = NOON, by: User = ANNA, **given: Any) -> Change:
-    new = NewCase(**{"owner": "cases", "title": "T", "description": "d", "tags": (), "connector": NO_CONNECTOR, **given})
+    new = NewCase(
+        **{"owner": "cases", "title": "T", "description": "d", "tags": (), "connector": NO_CONNECTOR, **given}
+    )
     return open_case(new, (), id_=str(uuid.uuid4()), space="default", by=by, at=at)
 
 
@@ -66,12 +68,12 @@ async def test_running_numbers_rise_in_order_of_creation(database: Database):
 
 async def test_the_second_of_two_writers_gets_a_conflict_and_writes_nothing(database: Database):
     case = await opened(database, tags=("a",))
-    await save(database, case, msgspec.structs.replace(case, title="one"), Activity("title", "update", {"title": "one"}))
+    await save(
+        database, case, msgspec.structs.replace(case, title="one"), Activity("title", "update", {"title": "one"})
+    )
 
     with pytest.raises(VersionConflict) as refused:
-        await save(
-            database, case, msgspec.structs.replace(case, tags=("z",)), Activity("tags", "add", {"tags": ["z"]})
-        )
+        await save(database, case, msgspec.structs.replace(case, tags=("z",)), Activity("tags", "add", {"tags": ["z"]}))
 
     assert refused.value.ids == (case.id,)
     assert [each.type for each in await user_actions.list_all(database, case.id)] == ["create_case", "title"]

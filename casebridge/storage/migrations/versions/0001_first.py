@@ -16,7 +16,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-TEXT = sa.Text().with_variant(postgresql.TEXT(), "postgresql")
+TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 DOC = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 BIG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 TEXTS = sa.Text().with_variant(postgresql.ARRAY(postgresql.TEXT(collation="C")), "postgresql")
