@@ -1,0 +1,1 @@
+"""One file per external system, and the one outbound door they all use."""

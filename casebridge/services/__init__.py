@@ -1,0 +1,1 @@
+"""Verbs: what a user wants done. Load, check the privilege, decide in the domain, save in one change."""
