@@ -72,7 +72,7 @@ ROUTES = (
     Route(
         "POST", "/api/cases/{case_id}/connector/{connector_id}/_push", _push,
         name="pushCase", summary="Push a case to an external system", tag="push",
-        body=Nothing, body_optional=True, answer=CaseShape, errors=(202, 403, 404, 409, 424),
+        body=Nothing, body_optional=True, answer=CaseShape, errors=(403, 404, 409, 424), also={202: QueuedDelivery},
     ),
     Route(
         "GET", "/api/casebridge/deliveries", _find,

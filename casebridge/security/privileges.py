@@ -13,8 +13,9 @@ from casebridge.domain.space import OWNERS, Space
 from casebridge.domain.user import Actor
 
 _WORDS = {
-    "getCase": "access case", "getComment": "access comments", "getTags": "access tags", "getReporters": "access reporters",
-    "getUserActions": "access user actions", "findConfigurations": "find configurations", "createCase": "create case",
+    "getCase": "access case", "getComment": "access comments", "getTags": "access tags",
+    "getReporters": "access reporters", "getUserActions": "access user actions",
+    "findConfigurations": "find configurations", "createCase": "create case",
     "updateCase": "update case", "updateComment": "update comments", "pushCase": "push case",
     "createComment": "create comment", "deleteCase": "delete case", "deleteComment": "delete comments",
     "createConfiguration": "create configuration", "updateConfiguration": "update configuration",

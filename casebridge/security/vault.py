@@ -1,14 +1,17 @@
 """Secrets at rest: AES-256-GCM, the connector's id as associated data, the key's id in the envelope.
 
 An envelope is `1 | key id (8) | nonce (12) | ciphertext and tag`. A file of keys holds one line per key,
-`<key id> <base64 of 32 bytes>`, the newest last: it seals, all of them open.
+`<key id> <base64 of 32 bytes>`, the newest last: it seals, all of them open. Who changes the file holds a lock on the
+`.lock` file beside it; who reads it needs none, since it is only ever replaced whole.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +33,14 @@ class Vault:
 
     def __init__(self, keys: Mapping[bytes, bytes]) -> None:
         """`keys` maps key ids of 8 bytes to keys of 32 bytes, in order of age: the last one seals."""
+        self._ciphers: dict[bytes, AESGCM] = {}
+        self._take(keys)
+
+    def _take(self, keys: Mapping[bytes, bytes]) -> None:
+        """Use these keys from now on; one that is not among them any more still opens what it sealed."""
         if not keys:
             raise VaultError("There is no encryption key.")
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._ciphers |= {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._newest = list(keys)[-1]
 
     def __repr__(self) -> str:
@@ -62,10 +70,86 @@ class Vault:
         return envelope[1 : 1 + _KEY_ID] == self._newest
 
 
+class KeyFileVault(Vault):
+    """A vault over a key file, which it reads again when it meets a key it does not know or the file has changed.
+
+    So a server goes on while `casebridge keys rotate` adds a key and drops the old ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = self._read_stamp()
+        super().__init__(read_keys(path))
+
+    def seal(self, secrets: Mapping[str, Any], about: str) -> bytes:
+        self._refresh()
+        return super().seal(secrets, about)
+
+    def open(self, envelope: bytes, about: str) -> dict[str, Any]:
+        self._refresh()
+        return super().open(envelope, about)
+
+    def _refresh(self) -> None:
+        stamp = self._read_stamp()
+        if stamp != self._stamp:
+            super().__init__(read_keys(self._path))
+            self._stamp = stamp
+
+    def _read_stamp(self) -> tuple[int, int]:
+        try:
+            about = self._path.stat()
+        except OSError as fault:
+            raise VaultError(f"The key file {self._path} cannot be read: {fault.strerror}.") from None
+        return about.st_mtime_ns, about.st_ino
+
+
+class KeyFile(Vault):
+    """The vault of a key file, which is read again when it was replaced: a new key needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        """VaultError when the file cannot be read or holds no key."""
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+        super().__init__(read_keys(path))
+        self._look()
+
+    def seal(self, secrets: Mapping[str, Any], about: str) -> bytes:
+        """The envelope of `secrets`; VaultError while the file cannot be read, since its key might be lost."""
+        self._look()
+        return super().seal(secrets, about)
+
+    def open(self, envelope: bytes, about: str) -> dict[str, Any]:
+        """What was sealed; the file is looked at only for a key that is not known yet."""
+        if envelope[1 : 1 + _KEY_ID] not in self._ciphers:
+            self._look()
+        return super().open(envelope, about)
+
+    def is_newest(self, envelope: bytes) -> bool:
+        """Whether the envelope was sealed with the key now in use."""
+        self._look()
+        return super().is_newest(envelope)
+
+    def _look(self) -> None:
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise VaultError(f"The key file {self._path} cannot be read: {error.strerror}.") from None
+        seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if seen != self._seen:
+            self._take(read_keys(self._path))
+            self._seen = seen
+
+
 def read_keys(path: Path) -> dict[bytes, bytes]:
-    """Keys of a key file; VaultError for a line that is none."""
+    """Keys of a key file; VaultError for a line that is none, and when the file cannot be read."""
     keys: dict[bytes, bytes] = {}
-    for number, line in enumerate(path.read_text("ascii").splitlines(), 1):
+    try:
+        lines = path.read_text("ascii").splitlines()
+    except OSError as error:
+        raise VaultError(f"The key file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise VaultError(f"{path} is no key file.") from None
+    for number, line in enumerate(lines, 1):
         try:
             key_id, key = line.split()
             keys[bytes.fromhex(key_id)] = b64decode(key, validate=True)
@@ -91,6 +175,28 @@ def add_key(path: Path) -> bytes:
 def keep_newest(path: Path) -> None:
     """Drop all keys but the newest, once nothing is sealed with the others any more."""
     _replace(path, path.read_text("ascii").splitlines()[-1] + "\n")
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Be the only one who changes a key file, waiting for whoever does."""
+    handle = os.open(path.with_name(path.name + ".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def ensure_key(path: Path) -> bool:
+    """Make the key file if there is none; whether it was made. Of several processes at once one makes it."""
+    if path.exists():
+        return False
+    with changing(path):
+        if path.exists():
+            return False
+        add_key(path)
+    return True
 
 
 def _replace(path: Path, text: str) -> None:

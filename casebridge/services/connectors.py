@@ -14,10 +14,10 @@ from casebridge.domain import limits
 from casebridge.domain.connector import CASE_CONNECTOR_TYPES, Connector
 from casebridge.domain.errors import Conflict, ConnectorError, Forbidden, InvalidInput, NotFound
 from casebridge.security.privileges import require
-from casebridge.security.vault import VaultError
+from casebridge.security.vault import Vault, VaultError
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import audit, connectors
-from casebridge.storage.session import Write
+from casebridge.storage.session import Database, Write
 
 SYSTEM_TYPE = ".cases"
 
@@ -240,3 +240,19 @@ def _sub_action(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if not isinstance(sub_params, dict):
         raise InvalidParams("params.subActionParams", "expected an object.")
     return sub_action, sub_params
+
+
+async def reseal_all(database: Database, vault: Vault) -> int:
+    """Seal the secrets of every connector with the newest key; how many there are.
+
+    Goes round again until nothing is left under an older key: a server may be saving connectors meanwhile.
+    """
+    while True:
+        sealed = await connectors.list_sealed(database)
+        old = [each for each in sealed if not vault.is_newest(each[2])]
+        if not old:
+            return len(sealed)
+        for space_id, id_, envelope in old:
+            name = about(space_id, id_)
+            new = vault.seal(vault.open(envelope, name), name)
+            await database.commit([connectors.reseal_write(space_id, id_, envelope, new)])

@@ -14,7 +14,7 @@ from casebridge.domain.errors import InvalidInput
 from casebridge.domain.version import version_text
 from casebridge.wire.base import Body, Shape, User, time_or_null, time_text
 from casebridge.wire.cases import Assignee, CustomField, Settings, Severity
-from casebridge.wire.connectors import CaseConnectorShape, MappingShape, SentConnector
+from casebridge.wire.connectors import CaseConnectorShape, Int64, MappingShape, SentConnector
 
 ClosureType = Literal["close-by-user", "close-by-pushing"]
 
@@ -204,9 +204,9 @@ class OldJiraFields(Body):
 class OldResilientFields(Body):
     """Published as `issueTypes` and numbers, served as `incidentTypes` and text: both are taken."""
 
-    incidentTypes: list[str | int] | UnsetType | None = UNSET
-    issueTypes: list[str | int] | UnsetType | None = UNSET
-    severityCode: str | int | None = None
+    incidentTypes: list[str | Int64] | UnsetType | None = UNSET
+    issueTypes: list[str | Int64] | UnsetType | None = UNSET
+    severityCode: str | Int64 | None = None
 
 
 class _OldNamed(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="type"):

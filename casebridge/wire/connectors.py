@@ -3,14 +3,17 @@ and the connector object a case or configuration carries."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from casebridge.domain.connector import CaseConnector
 from casebridge.domain.connector import Connector as DomainConnector
 from casebridge.wire.base import Body, Shape
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+NumericText = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$(?!\n)")]
 
 
 class JiraFields(Body):
@@ -63,7 +66,7 @@ class SwimlaneFields(Body):
 class TheHiveFields(Body):
     """Fields of a case for `.thehive`; a numeric text is tolerated."""
 
-    tlp: int | float | str | None
+    tlp: Int64 | float | NumericText | None
 
 
 class _Named(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="type"):

@@ -1,0 +1,17 @@
+"""Every route of the API, gathered from its rooms: the one place to add a room."""
+
+from __future__ import annotations
+
+from casebridge.api import attachments, cases, configure, connectors, openapi, push, spaces, status, user_actions
+
+ROUTES = (
+    *status.ROUTES,
+    *openapi.ROUTES,
+    *spaces.ROUTES,
+    *configure.ROUTES,
+    *connectors.ROUTES,
+    *cases.ROUTES,
+    *attachments.ROUTES,
+    *user_actions.ROUTES,
+    *push.ROUTES,
+)

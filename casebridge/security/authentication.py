@@ -1,0 +1,118 @@
+"""Who a request comes from: passwords, and the `Authorization` header.
+
+Accounts come in as values; this module does not know where they are kept. Every refusal is the same Unauthenticated,
+and costs the same whether the user exists or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from base64 import b64decode
+from collections.abc import Callable
+from hashlib import blake2b
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from casebridge.domain.errors import Unauthenticated
+from casebridge.domain.user import Account
+
+MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
+AT_ONCE = 2
+REMEMBERED_S = 60.0
+MOST_REMEMBERED = 4096
+
+# Of no password anybody knows; with the cost above, so that an unknown user takes as long as a wrong password.
+_NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$VLCuTOedpD0BfJBw3rhOtQ$AMeSc7SjUP1LLkJjlJgdMcKGh5FKtYMLbAo5hjd2ttw"
+
+
+class Passwords:
+    """argon2 in threads, at most two at once: a burst of sign-ins cannot take all memory and both cores."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    async def hash(self, password: str) -> str:
+        """What to store in place of a password."""
+        async with self._turn:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(self, password: str, stored: str) -> bool:
+        """Whether it is the password of which `stored` was made; about 26 ms of one core."""
+        async with self._turn:
+            return await asyncio.to_thread(self._matches, password, stored)
+
+    def _matches(self, password: str, stored: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A user name and what is said to be its password."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.username!r})"
+
+
+def read_credentials(header: bytes | None) -> Credentials:
+    """Those of an `Authorization` header; Unauthenticated without one, for a malformed one and an unknown scheme."""
+    scheme, _, encoded = (header or b"").strip().partition(b" ")
+    if scheme.lower() != b"basic":
+        raise Unauthenticated
+    try:
+        text = b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:
+        raise Unauthenticated from None
+    username, colon, password = text.partition(":")
+    if not colon or not username or "\0" in text:
+        raise Unauthenticated
+    return Credentials(username, password)
+
+
+class Authenticator:
+    """Checks credentials against accounts, remembering what it has verified for a minute.
+
+    What is remembered is a keyed digest, together with the stored hash it was verified against: a new password makes
+    it worthless at once.
+    """
+
+    def __init__(self, passwords: Passwords | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.passwords = passwords or Passwords()
+        self._clock = clock
+        self._key = os.urandom(32)
+        self._until: dict[bytes, float] = {}
+
+    async def check(self, credentials: Credentials, account: Account | None) -> Account:
+        """The account, which must be the present one of that name, or None; Unauthenticated unless it may come in."""
+        stored = _NOBODY if account is None else account.password_hash
+        proof = self._proof(credentials, stored)
+        if self._until.get(proof, 0.0) <= self._clock():
+            matches = await self.passwords.verify(credentials.password, stored)
+            if account is None or not matches:
+                raise Unauthenticated
+            self._remember(proof)
+        if account is None or not account.enabled:
+            raise Unauthenticated
+        return account
+
+    def _proof(self, credentials: Credentials, stored: str) -> bytes:
+        # None of the three can hold NUL, so no two triples look alike.
+        text = f"{credentials.username}\0{stored}\0{credentials.password}"
+        return blake2b(text.encode(), key=self._key, digest_size=32).digest()
+
+    def _remember(self, proof: bytes) -> None:
+        """Oldest first out: all stay equally long, so the order of arrival is that of expiry."""
+        now = self._clock()
+        self._until.pop(proof, None)
+        while self._until and (len(self._until) >= MOST_REMEMBERED or next(iter(self._until.values())) <= now):
+            del self._until[next(iter(self._until))]
+        self._until[proof] = now + REMEMBERED_S
