@@ -1,0 +1,121 @@
+"""Create over HTTP on PostgreSQL against pgbench running the same statements, one round trip each."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.rig import CASE_BODY, Row, casebridge, drive
+from bench.statements import literal, writes_of_a_create
+from casebridge.storage.migrations import migrate
+
+DSN = os.environ.get("CASEBRIDGE_BENCH_PG_DSN", "postgresql://postgres@127.0.0.1:5432/postgres")
+_ROUNDS, _SECONDS, _CLIENTS = 3, 5.0, 16
+
+
+def run() -> list[Row]:
+    """One row for one worker, one for two."""
+    pgbench = shutil.which("pgbench") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/pgbench")), None)
+    if pgbench is None:
+        raise SystemExit("pgbench is not installed (Debian: postgresql)")
+    databases = ("casebridge_bench_ours", "casebridge_bench_limit")
+    for name in databases:
+        _make(name)
+    try:
+        return _measure(pgbench, *(f"{_server()}/{name}" for name in databases))
+    finally:
+        for name in databases:
+            _psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _measure(pgbench: str, ours_dsn: str, limit_dsn: str) -> list[Row]:
+    one, two, limit = [], [], []
+    migrate(limit_dsn)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "create.sql"
+        script.write_text(_script())
+        for _ in range(_ROUNDS):
+            for workers, rates in ((1, one), (2, two)):
+                with casebridge(Path(folder) / "data", ours_dsn, workers=workers) as (port, _):
+                    drive(port, "POST", "/api/cases", CASE_BODY, connections=_CLIENTS, seconds=1)
+                    load = drive(port, "POST", "/api/cases", CASE_BODY, connections=_CLIENTS, seconds=_SECONDS)
+                    rates.append(load["rate"])
+            limit.append(_pgbench(pgbench, script, limit_dsn))
+    best = _median(limit)
+    return [
+        Row(
+            f"create, PostgreSQL, {name}, {_CLIENTS} clients",
+            f"{_median(rates):,.0f}/s",
+            f"{best:,.0f}/s pgbench",
+            _median(rates) / best,
+            goal,
+        )
+        for name, rates, goal in (("1 worker", one, ">= 0.40"), ("2 workers", two, ">= 0.60"))
+    ]
+
+
+def _script() -> str:
+    """The statements of one create as a pgbench script, in one transaction."""
+    statements = [literal(write) for write in writes_of_a_create("postgresql", "case-id")]
+    text = ";\n".join(re.sub(r" RETURNING [a-z_, ]+$", "", each.replace("\n", " ")) for each in statements)
+    return f"\\set rnd random(1, 1000000000000000000)\nBEGIN;\n{text.replace('case-id', 'case-:rnd')};\nCOMMIT;\n"
+
+
+def _pgbench(pgbench: str, script: Path, dsn: str) -> float:
+    done = subprocess.run(
+        [
+            pgbench,
+            "-n",
+            "-M",
+            "simple",
+            "-c",
+            str(_CLIENTS),
+            "-j",
+            "2",
+            "-T",
+            str(round(_SECONDS)),
+            "-f",
+            str(script),
+            dsn,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    found = re.search(r"tps = ([\d.]+)", done.stdout)
+    if found is None:
+        raise SystemExit(f"pgbench said: {done.stderr[-1000:]}")
+    return float(found[1])
+
+
+def _server() -> str:
+    parts = urlsplit(DSN)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _make(name: str) -> None:
+    _psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _psql(f'CREATE DATABASE "{name}"')
+
+
+def _psql(sql: str) -> None:
+    import asyncio
+
+    import asyncpg
+
+    async def execute() -> None:
+        connection = await asyncpg.connect(DSN)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    asyncio.run(execute())
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
