@@ -13,7 +13,7 @@ from casebridge.domain.query import Page
 from casebridge.domain.user_action import Activity
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
-from casebridge.services.cases import check_budget, get_with_attachments, unit
+from casebridge.services.cases import check_budget, load_with_attachments, unit
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import attachments, cases
 
@@ -36,7 +36,7 @@ async def add_comment(
         except VersionConflict:
             # Somebody wrote the case meanwhile; a comment names no version, so it goes on top of that.
             continue
-        return await get_with_attachments(ground, asking, case_id)
+        return await load_with_attachments(ground, asking.space.id, case_id)
 
 
 async def _save_new(ground: Ground, asking: Asking, case: Case, payload: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ async def edit_comment(
         except VersionConflict:
             # The case moved, or the comment did: the next round tells which, and refuses the latter.
             continue
-        return await get_with_attachments(ground, asking, case_id)
+        return await load_with_attachments(ground, asking.space.id, case_id)
 
 
 async def get_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> Attachment:

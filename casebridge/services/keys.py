@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 
 from casebridge.security.vault import KeyFile, VaultError, add_key, changing, keep_newest, read_keys
+from casebridge.services.connectors import about
 from casebridge.storage import connectors
 from casebridge.storage.session import Database
 
 
 class Rotation(msgspec.Struct, frozen=True):
-    """How a rotation ended. `unopened` names connectors whose secrets no key opens; while there are any, none is dropped."""
+    """How a rotation ended. `unopened` names connectors whose secrets no key opens; if there are any, no key goes."""
 
     resealed: int
     dropped: int
@@ -54,11 +55,11 @@ async def _reseal(database: Database, keys: KeyFile) -> tuple[int, tuple[str, ..
     unopened = []
     old = await _old(database, keys)
     for space, id_, envelope in old:
-        about = f"{space}/{id_}"
+        named = about(space, id_)
         try:
-            fresh = keys.seal(keys.open(envelope, about), about)
+            fresh = keys.seal(keys.open(envelope, named), named)
         except VaultError:
-            unopened.append(about)
+            unopened.append(named)
             continue
         await database.commit([connectors.reseal_write(space, id_, envelope, fresh)])
     return len(old) - len(unopened), tuple(unopened)

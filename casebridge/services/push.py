@@ -38,10 +38,11 @@ from casebridge.domain.user import Actor
 from casebridge.domain.user_action import Activity
 from casebridge.security.privileges import require
 from casebridge.services import connectors as connector_verbs
+from casebridge.services.cases import load_with_attachments
 from casebridge.services.ground import Asking, Ground
 from casebridge.services.push_load import Loaded, load
 from casebridge.services.push_send import LeaseLost, Sender, lease_until
-from casebridge.storage import attachments, cases, configurations, outbox
+from casebridge.storage import cases, configurations, outbox
 from casebridge.storage.outbox import ExternalRecord
 from casebridge.storage.session import ConstraintBroken, Write
 from casebridge.storage.unit import Unit
@@ -310,12 +311,7 @@ async def _repeated(ground: Ground, asking: Asking, first: Delivery, until: floa
 
 
 async def _present(ground: Ground, space_id: str, case_id: str) -> Pushed:
-    rows = await ground.database.read_together(
-        [cases.get_query(space_id, case_id), attachments.list_query(space_id, case_id)]
-    )
-    if not rows[0]:
-        raise NotFound("cases", case_id)
-    return Pushed(cases.from_row(rows[0][0]), [attachments.from_row(row) for row in rows[1]])
+    return Pushed(*await load_with_attachments(ground, space_id, case_id))
 
 
 # One try
