@@ -20,7 +20,7 @@ from casebridge.domain.custom_field import (
     fill,
 )
 from casebridge.domain.errors import InvalidInput
-from casebridge.domain.text import check_count, check_length
+from casebridge.domain.text import check_count, check_length, trimmed
 from casebridge.domain.user import User
 from casebridge.domain.user_action import Activity
 
@@ -187,7 +187,7 @@ def open_case(
     """
     sent = new.custom_fields or ()
     check_values(sent, definitions, enforce_required=enforce_required)
-    clean = _trimmed if trim else _as_sent
+    clean = trimmed if trim else _as_sent
     case = Case(
         id=id_,
         space=space,
@@ -219,7 +219,7 @@ def creation_payload(case: Case) -> dict[str, Any]:
         "assignees": [{"uid": uid} for uid in case.assignees],
         "settings": {"syncAlerts": case.sync_alerts},
         "category": case.category,
-        "customFields": msgspec.to_builtins(case.custom_fields),
+        "customFields": [msgspec.to_builtins(each) for each in case.custom_fields],
         "connector": msgspec.to_builtins(case.connector),
     }
 
@@ -301,7 +301,7 @@ def _timed(case: Case, status: str, at: datetime) -> Case:
         return msgspec.structs.replace(
             case,
             in_progress_at=start or at,
-            time_to_acknowledge_s=_seconds(case.created_at, start or at),
+            time_to_acknowledge_s=_seconds(case.created_at, at),
             time_to_investigate_s=None,
             time_to_resolve_s=None,
         )
@@ -357,13 +357,9 @@ def distinct(values: Iterable[str]) -> tuple[str, ...]:
 def _trim(values: dict[str, Any]) -> None:
     for name in ("title", "description", "category"):
         if isinstance(values.get(name), str):
-            values[name] = values[name].strip()
+            values[name] = trimmed(values[name])
     if "tags" in values:
-        values["tags"] = tuple(tag.strip() for tag in values["tags"])
-
-
-def _trimmed(text: str) -> str:
-    return text.strip()
+        values["tags"] = tuple(trimmed(tag) for tag in values["tags"])
 
 
 def _as_sent(text: str) -> str:

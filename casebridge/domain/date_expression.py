@@ -10,11 +10,13 @@ from casebridge.domain.errors import InvalidInput
 
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})"
-    r"(?:T(?P<hour>\d{2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?)?)?)?"
-    r"(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?"
+    r"(?:T(?P<hour>\d{2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?)?"
+    r"(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?)?",
+    re.ASCII,
 )
-_EPOCH_MS = re.compile(r"-?\d{5,15}")
-_STEP = re.compile(r"(?P<sign>[+-])(?P<number>\d{1,9})?(?P<unit>[yMwdhHms])|/(?P<round>[yMwdhHms])")
+_EPOCH_MS = re.compile(r"-\d{1,15}|\d{1,3}|\d{5,15}", re.ASCII)
+"""Four digits without a sign are a year."""
+_STEP = re.compile(r"(?P<sign>[+-])(?P<number>\d{1,9})?(?P<unit>[yMwdhHms])|/(?P<round>[yMwdhHms])", re.ASCII)
 _MILLISECOND = timedelta(milliseconds=1)
 _LENGTHS = {
     "w": timedelta(weeks=1),
@@ -61,7 +63,7 @@ def _anchor(text: str, upper: bool) -> datetime:
     if fraction:
         milliseconds = int(fraction.ljust(3, "0")[:3])
     else:
-        milliseconds = 999 if upper and parts["second"] is None else 0
+        milliseconds = 999 if upper else 0
     at = datetime(
         int(parts["year"]), int(parts["month"] or 1), int(parts["day"] or 1), hour, minute, second, milliseconds * 1000
     )

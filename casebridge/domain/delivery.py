@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -119,6 +119,11 @@ class RetryRule(msgspec.Struct, frozen=True):
     attempts: int = 12
 
 
+_MOST_DOUBLINGS = 64
+_END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
+"""When a system that names a wait beyond any calendar is tried again: a person may do so earlier."""
+
+
 def next_attempt(attempts: int, error: ConnectorError, now: datetime, draw: float, rule: RetryRule) -> datetime | None:
     """When to try a delivery again, after `attempts` tries (1 or more); None if it failed for good.
 
@@ -127,9 +132,13 @@ def next_attempt(attempts: int, error: ConnectorError, now: datetime, draw: floa
     """
     if error.permanent or attempts >= rule.attempts:
         return None
-    wait_s = min(rule.first_s * 2 ** (attempts - 1), rule.most_s)
+    doublings = min(attempts - 1, _MOST_DOUBLINGS)
+    wait_s = min(rule.first_s * 2.0**doublings, rule.most_s)
     jittered_s = wait_s * (0.5 + draw / 2)
-    return now + timedelta(seconds=max(jittered_s, error.retry_after_s or 0.0))
+    try:
+        return now + timedelta(seconds=max(jittered_s, error.retry_after_s or 0.0))
+    except OverflowError:
+        return _END_OF_TIME
 
 
 _ARROWS: dict[str, frozenset[str]] = {

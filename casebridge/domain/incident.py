@@ -13,6 +13,7 @@ from casebridge.domain.attachment import ACTIONS, ALERT, USER, Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.connector import MAPPINGS
 from casebridge.domain.space import case_url
+from casebridge.domain.text import trimmed
 from casebridge.domain.user import User
 
 PUSHED_TYPES = (USER, ACTIONS)
@@ -86,7 +87,7 @@ def comment_text(attachment: Attachment, author: User) -> str | None:
         text = str(payload["comment"])
     else:
         text = _action_text(payload)
-    if not text.strip():
+    if not trimmed(text):
         return None
     return f"{text}\n\nAdded by {author.display_name}."
 

@@ -9,10 +9,23 @@ from casebridge.domain.errors import InvalidInput
 
 KEY = re.compile(r"[a-z0-9_-]+")
 
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""The characters Unicode calls white space. `str.strip` alone would also take the control characters 1C to 1F, which
+belong to a text (contract README 3)."""
+
+
+def trimmed(text: str) -> str:
+    """The text without white space at both ends.
+
+    >>> trimmed(" a b\\n")
+    'a b'
+    """
+    return text.strip(WHITE_SPACE)
+
 
 def check_length(field: str, text: str, most: int, least: int = 1) -> None:
     """InvalidInput unless `text` has between `least` and `most` characters when trimmed."""
-    length = len(text.strip())
+    length = len(trimmed(text))
     if length < least:
         raise InvalidInput(field, "must not be empty or only white space.")
     if length > most:

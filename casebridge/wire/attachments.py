@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
-
 from casebridge.domain.attachment import Attachment
 from casebridge.domain.version import version_text
 from casebridge.wire.base import Body, Shape, User, time_or_null, time_text
 
 
-class NewUserComment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="user"):
+class NewUserComment(Body):
     """A user comment: 1 to 30,000 characters, stored untrimmed."""
 
+    type: Literal["user"]
     owner: str
     comment: str
 
 
-class ChangedUserComment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="user"):
+class ChangedUserComment(Body):
     """The full replacement of a user comment at the version the caller read."""
 
     id: str
     version: str
+    type: Literal["user"]
     owner: str
     comment: str
 
