@@ -1,355 +1,298 @@
-"""What a connector is: declared fields, a handful of single calls that a push drives one at a time, and sub-actions.
+"""What a connector type is: declared keys, single calls that a push drives one at a time, and sub-actions.
 
-A connector type does one call per method, so that whoever drives it can write down what is about to leave and what
-came of it. It alone knows how to read its system's refusals; it knows nothing of cases, ledgers or retries.
+A type reads its system's answers and nothing else does: whatever goes wrong leaves here as a ConnectorError that says
+whether waiting helps and whether a write may have been done. It knows no case, no store and no clock of a push.
 """
 
 from __future__ import annotations
 
-import base64
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from casebridge.connectors.fields import Field, checked
-from casebridge.connectors.http import AllowedHosts, Answer, Door, Fault
+from casebridge.connectors.calls import Caller
+from casebridge.connectors.fields import BadValue, BoolField, Field, ObjectField, fill
+from casebridge.connectors.http import AllowedHosts, Outbound
 from casebridge.domain.errors import ConnectorError, InvalidInput
 
-CONFIG, SECRETS, BOTH = "connector type config", "connector type secrets", "action type connector"
-LEGACY_CONFIG = ("incidentConfiguration", "isCaseOwned")
+PUSH = "pushToService"
+LEGACY_CONFIG = (
+    ObjectField("incidentConfiguration", required=False, nullable=True),
+    BoolField("isCaseOwned", required=False, nullable=True),
+)
+"""Keys of `config` that clients of 7.10 may send: stored and returned, without effect (dialect-7.10.md 9)."""
 
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_UNKNOWN = frozenset({408, 502, 503, 504})
-_UNAVAILABLE = frozenset({429, 500, 502, 503, 504})
+Params = TypeVar("Params", bound=msgspec.Struct)
 
 
 class InvalidParams(InvalidInput):
-    """The parameters of a direct run do not fit its sub-action."""
+    """The params of a direct run cannot be used."""
 
     def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"the params are invalid: {field}", reason)
+        super().__init__(field, reason)
+        self.args = (f"The params are invalid: {field}: {reason}",)
+
+
+class BadIncident(ValueError):
+    """The fields of an incident break a rule of their type."""
 
 
 class CommentGone(ConnectorError):
-    """The comment to be edited is not there any more."""
+    """The comment to be edited is not there any more: it has to be added again."""
 
 
-class Record(msgspec.Struct, frozen=True):
-    """An external record: its id, what people call it, where it is shown, and the record as the system gave it."""
+@dataclass(frozen=True)
+class Record:
+    """An external record as it is now; `raw` is the system's own answer."""
 
     external_id: str
     title: str
     url: str
-    raw: Any = None
+    raw: Mapping[str, Any]
+    changed_at: datetime | None = None
 
 
-class ExternalComment(msgspec.Struct, frozen=True):
-    """A comment as the external system holds it."""
+@dataclass(frozen=True)
+class ExternalComment:
+    """A comment as it stands over there."""
 
     external_id: str
     text: str
 
 
-class CommentParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclass(frozen=True)
+class SubAction:
+    """What `_execute` may ask for: the shape of its params and the method that does it."""
+
+    params: type[msgspec.Struct]
+    run: Callable[[Any, Any], Awaitable[Any]]
+
+
+class NoParams(msgspec.Struct, forbid_unknown_fields=True):
+    """Params of a sub-action that takes none."""
+
+
+class AnyParams(msgspec.Struct):
+    """Params that are not looked at."""
+
+
+class DirectComment(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A comment of a direct `pushToService`."""
 
     comment: str
-    commentId: str  # noqa: N815
+    comment_id: str
 
 
-SubAction = Callable[[Any, Any], Awaitable[Any]]
+class DirectPush(msgspec.Struct, forbid_unknown_fields=True):
+    """The params of a direct `pushToService` (contract connectors.md 6.1)."""
+
+    incident: dict[str, Any]
+    comments: list[DirectComment] | None = None
 
 
-class ConnectorType(ABC):
-    """One kind of external system. An instance is one connector at work."""
+class ConnectorType(Caller, ABC):
+    """An external system. The class says what its connectors hold; an instance is one connector at work.
+
+    `incident` is the shape of what is sent, without `externalId`, spelled as in connectors.md 6.1; it refuses unknown
+    keys, and breaks of its rules by ValueError in `__post_init__`. `settings` are the keys of extensions.md 1.1.
+    """
 
     type_id: ClassVar[str]
-    label: ClassVar[str]
-    minimum_license_required: ClassVar[str] = "gold"
-    supported_feature_ids: ClassVar[tuple[str, ...]] = ("cases",)
+    minimum_license_required: ClassVar[str]
+    supported_feature_ids: ClassVar[tuple[str, ...]]
     config: ClassVar[tuple[Field, ...]] = ()
     secrets: ClassVar[tuple[Field, ...]] = ()
+    settings: ClassVar[tuple[Field, ...]] = ()
     incident: ClassVar[type[msgspec.Struct]]
-    sub_actions: ClassVar[Mapping[str, tuple[type[msgspec.Struct], SubAction]]] = {}
-    can_find_incidents: ClassVar[bool] = False
-    can_list_comments: ClassVar[bool] = False
-    can_edit_comments: ClassVar[bool] = False
-    takes_comments: ClassVar[bool] = True
+    sub_actions: ClassVar[Mapping[str, SubAction]] = {}
+    can_find_incidents: bool = False
+    can_list_comments: bool = False
+    can_edit_comments: bool = False
+    takes_comments: bool = True
 
     def __init__(
         self,
         config: Mapping[str, Any],
         secrets: Mapping[str, Any],
-        door: Door,
+        http: Outbound,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self._config = config
-        self._secrets = secrets
-        self._door = door
-        self._settings = settings or {}
+        """`config` and `secrets` as `validate` gave them; `settings` as `check_settings` did."""
+        super().__init__(secrets, http)
+        self._config = dict(config)
+        self._secrets = dict(secrets)
+        self._settings = self.check_settings(settings or {})
+        if self._settings.get("edited_comments") == "append":
+            self.can_edit_comments = False
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return f"<{self.label} connector>"
+
+    # What may be saved
 
     @classmethod
     def validate(
         cls, config: Mapping[str, Any], secrets: Mapping[str, Any], allowed: AllowedHosts, *, legacy: bool = False
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Config and secrets with defaults filled in; InvalidInput says which part failed and where.
+        """Config and secrets with defaults filled in. InvalidInput names part and key, never a secret's value.
 
-        `legacy`: config may hold the two keys of dialect-7.10.md 9, which are kept and mean nothing.
+        `legacy`: config may also hold the two old keys. Config is checked first, then secrets, then both together.
         """
-        full_config = checked(CONFIG, cls.config, config, allowed, also=LEGACY_CONFIG if legacy else ())
-        cls.check_config(full_config, allowed)
-        full_secrets = checked(SECRETS, cls.secrets, secrets, allowed)
-        cls.check_both(full_config, full_secrets)
-        return full_config, full_secrets
+        fields = (*cls.config, *LEGACY_CONFIG) if legacy else cls.config
+        config = _part("config", config, fields, allowed)
+        secrets = _part("secrets", secrets, cls.secrets, allowed)
+        try:
+            cls.check_together(config, secrets)
+        except BadValue as fault:
+            raise InvalidInput(fault.path, f"the action type connector is not valid: {fault.reason}") from None
+        return config, secrets
+
+    @classmethod  # a hook, empty for most types
+    def check_together(cls, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
+        """Rules that need config and secrets at once. Raises BadValue."""
 
     @classmethod
-    def check_config(cls, config: Mapping[str, Any], allowed: AllowedHosts) -> None:
-        """InvalidInput for what single fields cannot tell; nothing to check unless a type says so."""
-        return None
+    def check_settings(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings with defaults filled in; InvalidInput for a key this type gives no meaning to, or a bad value."""
+        try:
+            return fill("settings", given, cls.settings, AllowedHosts([]))
+        except BadValue as fault:
+            raise InvalidInput(fault.path, fault.reason) from None
 
-    @classmethod
-    def check_both(cls, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
-        """InvalidInput when config and secrets do not fit each other; any do unless a type says otherwise."""
-        return None
+    # Single calls, in the order of a push; all raise ConnectorError
 
-    # What a push does, one call at a time. Every method raises ConnectorError.
+    def check_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of an incident as they will be used; the same rules as for a direct `pushToService`."""
+        try:
+            return self._checked(fields)
+        except BadIncident as fault:
+            text = f"the fields of the incident are not valid: {fault}"
+            raise self.trouble("push incident", text, code="configuration", permanent=True) from None
+
+    async def prepare(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Do the reads that a create needs first; the fields to create with."""
+        return fields
 
     @abstractmethod
-    async def create(self, fields: dict[str, Any], marker: str | None) -> str:
-        """Create a record, findable by `marker`; its id. One write and nothing else."""
+    async def create(self, fields: dict[str, Any], marker: str) -> str:
+        """Create a record by one call and give its id. `marker` is stored with it, an empty one is not."""
 
     @abstractmethod
-    async def update(self, external_id: str, fields: dict[str, Any], marker: str | None) -> None:
-        """Overwrite a record's fields, `marker` kept."""
+    async def update(self, external_id: str, fields: dict[str, Any], marker: str) -> None:
+        """Overwrite a record; the marker stays on it."""
 
     @abstractmethod
     async def read(self, external_id: str) -> Record:
-        """The record as it is."""
+        """The record as it is now."""
 
     @abstractmethod
     async def add_comment(self, external_id: str, text: str) -> str | None:
-        """Add a comment; its id where the system gives one."""
+        """Add a comment; its id over there, where the system gives one. A blank text is not sent."""
 
-    async def prepare(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The fields to create with, after any reads that a create needs first."""
-        return fields
-
-    async def edit_comment(self, external_id: str, comment_id: str, text: str) -> None:
-        """Replace a comment's text; CommentGone when it is not there any more."""
-        raise self._no_way("edit comments")
+    async def edit_comment(self, external_id: str, comment_external_id: str, text: str) -> None:
+        """Overwrite a comment; CommentGone when it is not there."""
+        raise NotImplementedError
 
     async def find_incidents(self, marker: str) -> list[Record]:
-        """Records that carry the marker, oldest first."""
-        raise self._no_way("look incidents up")
+        """Every record that carries the marker, oldest first."""
+        raise NotImplementedError
 
     async def list_comments(self, external_id: str) -> list[ExternalComment]:
         """All comments of a record, oldest first."""
-        raise self._no_way("list comments")
+        raise NotImplementedError
 
+    def comment_as_sent(self, text: str) -> str:
+        """What `add_comment` makes of a text before it sends it."""
+        return text
+
+    def same_text(self, theirs: str, ours: str) -> bool:
+        """Whether a comment over there is the one we sent as `ours`: line ends and outer blanks aside."""
+        return _plain(theirs) == _plain(self.comment_as_sent(ours))
+
+    @abstractmethod
     async def test(self) -> str:
-        """Try credentials and reachability without writing; what was found, for people."""
-        raise self._no_way("be tried without writing")
-
-    def _no_way(self, doing: str) -> ConnectorError:
-        return ConnectorError(f"{self.label} offers no way to {doing}.", code="configuration", permanent=True)
-
-    def same_text(self, there: str, sent: str) -> bool:
-        """Whether a comment over there is the one that was sent, line ends and outer white space aside."""
-        return _plain(there) == _plain(sent)
-
-    def check_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The incident of a push as the type takes it; ConnectorError when it does not."""
-        try:
-            return self._incident(fields)
-        except InvalidInput as fault:
-            text = f"[Action][{self.label}]: the incident is invalid: {fault}"
-            raise ConnectorError(self.scrubbed(text), code="configuration", permanent=True) from None
-
-    def _incident(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            incident = msgspec.convert(dict(fields), self.incident)
-        except msgspec.ValidationError as fault:
-            raise InvalidParams("incident", str(fault)) from None
-        return self.refined(msgspec.to_builtins(incident))
-
-    def refined(self, incident: dict[str, Any]) -> dict[str, Any]:
-        """The incident after rules that shapes cannot tell; InvalidParams when one is broken."""
-        return incident
+        """Try reachability and credentials without writing; what was found, in a sentence."""
 
     # Direct runs
 
-    async def execute(self, sub_action: str, params: dict[str, Any]) -> Any:
-        """What a sub-action gives, or None; InvalidParams and ConnectorError as they say."""
-        if sub_action == "pushToService":
-            return await self._push_to_service(params)
+    async def execute(self, sub_action: str, params: Mapping[str, Any]) -> Any | None:
+        """Run a sub-action; InvalidParams or ConnectorError when it cannot be done."""
+        if sub_action == PUSH:
+            return await self._push_directly(params)
         if sub_action == "handshake":
             raise InvalidParams("subAction", "handshake is not implemented.")
         known = self.sub_actions.get(sub_action)
         if known is None:
-            names = ", ".join(("pushToService", *self.sub_actions))
-            raise InvalidParams(
-                "subAction", f"{sub_action} is not supported by {self.type_id}; expected one of {names}."
-            )
-        shape, action = known
-        return await action(self, _converted(params, shape))
+            expected = ", ".join([PUSH, *self.sub_actions])
+            raise InvalidParams("subAction", f"{sub_action[:80]} is not supported; expected one of {expected}.")
+        return await known.run(self, _converted(params, known.params))
 
-    async def _push_to_service(self, params: dict[str, Any]) -> dict[str, Any]:
-        incident, comments = _push_params(params)
-        external_id = incident.pop("externalId", None)
-        if external_id is not None and not isinstance(external_id, str):
-            raise InvalidParams("subActionParams.incident.externalId", "expected a text or null.")
-        fields = self._incident(incident)
+    async def _push_directly(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        asked = _converted(params, DirectPush)
+        given = dict(asked.incident)
+        external_id = given.pop("externalId", None)
+        if external_id is not None and not (isinstance(external_id, str) and external_id.strip()):
+            raise InvalidParams("incident.externalId", "expected a text that is not empty, or null.")
+        try:
+            fields = self._checked(given)
+        except BadIncident as fault:
+            raise InvalidParams("incident", str(fault)) from None
         if external_id is None:
-            external_id = await self.create(await self.prepare(fields), None)
+            external_id = await self.create(await self.prepare(fields), "")
         else:
-            await self.update(external_id, fields, None)
-        seen = await self.read(external_id)
-        result: dict[str, Any] = {"id": seen.external_id, "title": seen.title, "url": seen.url, "pushedDate": _now()}
-        if comments and self.takes_comments:
-            result["comments"] = [await self._add(external_id, each) for each in comments if each.comment.strip()]
-        return result
+            await self.update(external_id, fields, "")
+        record = await self.read(external_id)
+        data: dict[str, Any] = {
+            "id": record.external_id,
+            "title": record.title,
+            "url": record.url,
+            "pushedDate": iso(record.changed_at),
+        }
+        comments = await self._comment_directly(external_id, asked.comments or [])
+        return {**data, "comments": comments} if comments else data
 
-    async def _add(self, external_id: str, comment: CommentParams) -> dict[str, Any]:
-        added = await self.add_comment(external_id, comment.comment)
-        entry = {"commentId": comment.commentId, "pushedDate": _now()}
-        return entry if added is None else {**entry, "externalCommentId": added}
+    async def _comment_directly(self, external_id: str, comments: list[DirectComment]) -> list[dict[str, str]]:
+        sent: list[dict[str, str]] = []
+        for each in comments:
+            if not self.takes_comments or not each.comment.strip():
+                continue
+            known_as = await self.add_comment(external_id, each.comment)
+            noted = {"commentId": each.comment_id, "pushedDate": iso()}
+            sent.append(noted if known_as is None else {**noted, "externalCommentId": known_as})
+        return sent
 
-    # Calls and what their failures mean
-
-    async def call(
-        self, doing: str, method: str, url: str, *, want_json: bool = True, write: bool | None = None, **sent: Any
-    ) -> Answer:
-        """A usable answer, or ConnectorError saying what could not be done and why.
-
-        `doing` completes "Unable to …"; `write` False marks a POST that only reads.
-        """
-        writes = method not in ("GET", "HEAD") if write is None else write
+    def _checked(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields in the type's own shape. Raises BadIncident."""
         try:
-            answer = await self._door.call(method, url, headers=self.headers(), **sent)
-        except Fault as fault:
-            raise self.failed(
-                doing, fault.message, code=fault.code, permanent=fault.permanent, unknown=fault.unknown and writes
-            ) from None
-        if answer.is_success:
-            if want_json and answer.status != 204 and (not answer.says_json or answer.json is None):
-                raise self.failed(
-                    doing, "the answer is no JSON", code="bad_answer", unknown=writes, status=answer.status
-                )
-            return answer
-        raise self.refusal(doing, answer, writes)
-
-    def headers(self) -> dict[str, str]:
-        """Headers of every call, credentials among them."""
-        return {}
-
-    def refusal(self, doing: str, answer: Answer, writes: bool) -> ConnectorError:
-        """What an answer that is no success means: whether waiting heals it, and whether it was done all the same."""
-        status = answer.status
-        own_body = isinstance(answer.json, dict | list)
-        unknown = writes and (status in _UNKNOWN or (status >= 500 and not own_body))
-        reason = self.reason(answer)
-        text = f"Request failed with status code {status}" + (f" Reason: {reason}" if reason else "")
-        return self.failed(
-            doing,
-            text,
-            code="unavailable" if status in _UNAVAILABLE or status >= 500 else "refused",
-            permanent=status not in _PASSING and status < 500,
-            unknown=unknown,
-            retry_after_s=answer.retry_after_s,
-            status=status,
-        )
-
-    def reason(self, answer: Answer) -> str:
-        """The system's own words for a refusal; empty when it said nothing fit to be shown."""
-        body = answer.json
-        message = body.get("message") if isinstance(body, dict) else None
-        return message if isinstance(message, str) else ""
-
-    def failed(self, doing: str, text: str, **more: Any) -> ConnectorError:
-        """The error of a call, its text free of secrets."""
-        return ConnectorError(self.scrubbed(f"[Action][{self.label}]: Unable to {doing}. Error: {text}"), **more)
-
-    def missing(self, doing: str, path: str, *, writes: bool) -> ConnectorError:
-        """The error of an answer that lacks what it must have."""
-        return self.failed(doing, f"the answer has no {path}", code="bad_answer", unknown=writes)
-
-    def scrubbed(self, text: str) -> str:
-        """The text with every secret in it, and its usual encodings, taken out."""
-        for secret in sorted(self._secret_texts(), key=len, reverse=True):
-            text = text.replace(secret, "[redacted]")
-        return text
-
-    def _secret_texts(self) -> set[str]:
-        values = [value for value in self._secrets.values() if isinstance(value, str) and value]
-        pairs = [f"{one}:{other}" for one in values for other in values if one != other]
-        encoded = [base64.b64encode(each.encode()).decode() for each in (*values, *pairs)]
-        return {*values, *encoded}
+            checked: dict[str, Any] = msgspec.to_builtins(msgspec.convert(dict(fields), self.incident))
+        except msgspec.ValidationError as fault:
+            raise BadIncident(str(fault)) from None
+        return checked
 
 
-def basic(user: str, password: str) -> str:
-    """The value of a Basic `Authorization` header."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+def iso(at: datetime | None = None) -> str:
+    """A time, or now, as the wire spells it."""
+    given = (at or datetime.now(UTC)).astimezone(UTC)
+    return given.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def text_at(value: Any, *path: str | int) -> str | None:
-    """The text or number found by following keys, as text; None when there is none."""
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value) or None
+def _part(name: str, given: Mapping[str, Any], fields: tuple[Field, ...], allowed: AllowedHosts) -> dict[str, Any]:
+    try:
+        return fill(name, given, fields, allowed)
+    except BadValue as fault:
+        raise InvalidInput(fault.path, f"the connector type {name} is not valid: {fault.reason}") from None
 
 
-def _converted(params: Mapping[str, Any], shape: type[msgspec.Struct]) -> Any:
+def _converted(params: Mapping[str, Any], shape: type[Params]) -> Params:
     try:
         return msgspec.convert(dict(params), shape)
     except msgspec.ValidationError as fault:
         raise InvalidParams("subActionParams", str(fault)) from None
 
 
-def _push_params(params: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[CommentParams]]:
-    if unknown := set(params) - {"incident", "comments"}:
-        raise InvalidParams("subActionParams", f"unknown keys: {', '.join(sorted(unknown))}.")
-    incident = params.get("incident")
-    if not isinstance(incident, dict):
-        raise InvalidParams("subActionParams.incident", "expected an object.")
-    try:
-        comments = msgspec.convert(params.get("comments") or [], list[CommentParams])
-    except msgspec.ValidationError as fault:
-        raise InvalidParams("subActionParams.comments", str(fault)) from None
-    return dict(incident), comments
-
-
-def own_keys(field: str, given: Any, most: int, taken: Iterable[str]) -> dict[str, Any] | None:
-    """Free fields given as an object or its JSON text; InvalidParams when they are too many or repeat named ones."""
-    if isinstance(given, str):
-        try:
-            given = msgspec.json.decode(given) if given.strip() else None
-        except msgspec.DecodeError:
-            raise InvalidParams(f"incident.{field}", "expected a JSON object.") from None
-    if given is None:
-        return None
-    if not isinstance(given, dict):
-        raise InvalidParams(f"incident.{field}", "expected a JSON object.")
-    if len(given) > most:
-        raise InvalidParams(f"incident.{field}", f"at most {most} keys are allowed, given {len(given)}.")
-    if repeated := sorted(set(given) & set(taken)):
-        raise InvalidParams(f"incident.{field}", f"these have fields of their own: {', '.join(repeated)}.")
-    return given
-
-
 def _plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n"))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

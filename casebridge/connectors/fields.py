@@ -1,110 +1,182 @@
-"""Declared fields of a connector type: they check, fill defaults, and say what is secret."""
+"""The keys of a connector's `config` and `secrets`, declared once.
+
+Validation, defaults, what is secret, and later the form and the docs table come from these declarations. This module
+knows no external system.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-import msgspec
-from msgspec import UNSET
-
-from casebridge.connectors.http import AllowedHosts
-from casebridge.domain.errors import InvalidInput
+from casebridge.connectors.hosts import AllowedHosts
 
 
-class Field(msgspec.Struct, frozen=True):
-    """One key of `config` or `secrets`. Without a default it is required; `nullable` ones may be null."""
+class Unset:
+    """The default of a key that is simply left out."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = Unset()
+
+
+class BadValue(ValueError):
+    """A value breaks its field's rule. `path` leads to it; the text never repeats the value of a secret."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A key. One that is not required takes `default` when it is missing, or stays out if that is UNSET."""
 
     name: str
     label: str = ""
-    default: Any = UNSET
+    _: KW_ONLY
+    required: bool = True
     nullable: bool = False
-
-    @property
-    def is_secret(self) -> bool:
-        return False
+    default: Any = UNSET
+    is_secret: bool = False
 
     def check(self, path: str, value: Any, allowed: AllowedHosts) -> None:
-        """InvalidInput, which never repeats the value, unless the value fits."""
-        if value is None and self.nullable:
+        """BadValue unless the value may stand here."""
+        if value is None:
+            if not self.nullable:
+                raise BadValue(path, f"expected {self.expected}, given null.")
             return
-        self.check_kind(path, value, allowed)
-
-    def check_kind(self, path: str, value: Any, allowed: AllowedHosts) -> None:
-        """The part of `check` that differs from kind to kind."""
-        if not isinstance(value, str):
-            raise InvalidInput(path, "expected a text.")
-
-
-class TextField(Field, frozen=True):
-    """A text."""
-
-
-class SecretField(Field, frozen=True):
-    """A text that is never shown."""
+        self.check_value(path, value, allowed)
 
     @property
-    def is_secret(self) -> bool:
-        return True
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        return "a value"
+
+    def check_value(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+        """BadValue unless the value, which is not null, may stand here."""
+
+    def _require(self, path: str, value: Any, kind: type | tuple[type, ...]) -> None:
+        if not isinstance(value, kind):
+            raise BadValue(path, f"expected {self.expected}, given {_kind(value)}.")
 
 
-class UrlField(Field, frozen=True):
-    """An http or https address of an allowed host."""
+@dataclass(frozen=True)
+class TextField(Field):
+    """A text that is not blank."""
 
-    def check_kind(self, path: str, value: Any, allowed: AllowedHosts) -> None:
-        if not isinstance(value, str):
-            raise InvalidInput(path, "expected a text with a URL.")
-        allowed.check_url(path, value)
+    @property
+    def expected(self) -> str:
+        return "a text"
+
+    def check_value(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+        self._require(path, value, str)
 
 
-class BoolField(Field, frozen=True):
+@dataclass(frozen=True)
+class SecretField(TextField):
+    """A text that a form hides while it is typed."""
+
+    is_secret: bool = True
+
+
+@dataclass(frozen=True)
+class UrlField(TextField):
+    """An http or https address whose host is allowed."""
+
+    def check_value(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+        self._require(path, value, str)
+        reason = allowed.refusal(value)
+        if reason is not None:
+            raise BadValue(path, reason)
+
+
+@dataclass(frozen=True)
+class BoolField(Field):
     """True or false."""
 
-    def check_kind(self, path: str, value: Any, allowed: AllowedHosts) -> None:
-        if not isinstance(value, bool):
-            raise InvalidInput(path, "expected true or false.")
+    @property
+    def expected(self) -> str:
+        return "true or false"
+
+    def check_value(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+        self._require(path, value, bool)
 
 
-class ChoiceField(Field, frozen=True):
-    """One of a few words."""
+@dataclass(frozen=True)
+class ChoiceField(Field):
+    """One of a few texts."""
 
     choices: tuple[str, ...] = ()
 
-    def check_kind(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+    @property
+    def expected(self) -> str:
+        return f"one of {', '.join(self.choices)}"
+
+    def check_value(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+        self._require(path, value, str)
         if value not in self.choices:
-            raise InvalidInput(path, f"expected one of {', '.join(self.choices)}.")
+            raise BadValue(path, f"expected {self.expected}.")
 
 
-def checked(
-    part: str, fields: Iterable[Field], given: Mapping[str, Any], allowed: AllowedHosts, *, also: Iterable[str] = ()
-) -> dict[str, Any]:
-    """The given values with defaults filled in; InvalidInput names `part` and the key that is wrong.
+@dataclass(frozen=True)
+class ObjectField(Field):
+    """An object; with `fields` just these keys, without them any."""
 
-    `also`: further keys that are kept as they are.
-    """
-    known = {each.name: each for each in fields}
-    refuse_empty(part, given)
-    extra = frozenset(also)
-    if unknown := [name for name in given if name not in known and name not in extra]:
-        raise InvalidInput(part, f"unknown keys: {', '.join(sorted(unknown))}; expected {', '.join(known) or 'none'}.")
-    filled = dict(given)
-    for name, field in known.items():
-        if name not in filled:
-            if field.default is UNSET:
-                raise InvalidInput(f"{part}.{name}", "is required.")
-            filled[name] = field.default
-        field.check(f"{part}.{name}", filled[name], allowed)
-    return filled
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        return "an object"
+
+    def check_value(self, path: str, value: Any, allowed: AllowedHosts) -> None:
+        self._require(path, value, dict)
+        if self.fields:
+            check_keys(path, value, self.fields, allowed)
 
 
-def refuse_empty(path: str, value: Any) -> None:
-    """InvalidInput for a text that is empty or only white space, at any depth."""
-    if isinstance(value, str):
-        if not value.strip():
-            raise InvalidInput(path, "must not be empty or only white space.")
-    elif isinstance(value, Mapping):
+def fill(path: str, given: Mapping[str, Any], fields: Sequence[Field], allowed: AllowedHosts) -> dict[str, Any]:
+    """The given keys as they are, plus the defaults of those that are missing. Raises BadValue."""
+    check_not_blank(path, given)
+    check_keys(path, given, fields, allowed)
+    defaults = {
+        each.name: each.default for each in fields if each.name not in given and not isinstance(each.default, Unset)
+    }
+    return {**given, **defaults}
+
+
+def check_keys(path: str, given: Mapping[str, Any], fields: Sequence[Field], allowed: AllowedHosts) -> None:
+    """BadValue unless exactly the declared keys are there, each with a value that may stand there."""
+    names = {each.name for each in fields}
+    for name in given:
+        if name not in names:
+            known = f"expected one of {', '.join(sorted(names))}" if names else "expected none"
+            raise BadValue(f"{path}.{name[:80]}", f"this key is not known; {known}.")
+    for each in fields:
+        if each.name in given:
+            each.check(f"{path}.{each.name}", given[each.name], allowed)
+        elif each.required:
+            raise BadValue(f"{path}.{each.name}", f"this key is missing; expected {each.expected}.")
+
+
+def check_not_blank(path: str, value: Any) -> None:
+    """BadValue if there is an empty text, white space alone included, at any depth."""
+    if isinstance(value, str) and not value.strip():
+        raise BadValue(path, "must not be empty or only white space.")
+    if isinstance(value, Mapping):
         for name, each in value.items():
-            refuse_empty(f"{path}.{name}", each)
-    elif isinstance(value, list | tuple):
-        for number, each in enumerate(value):
-            refuse_empty(f"{path}[{number}]", each)
+            check_not_blank(f"{path}.{name[:80]}", each)
+    if isinstance(value, list):
+        for place, each in enumerate(value):
+            check_not_blank(f"{path}[{place}]", each)
+
+
+_KINDS = {str: "a text", bool: "true or false", int: "a number", float: "a number", dict: "an object", list: "a list"}
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else _KINDS.get(type(value), "something else")

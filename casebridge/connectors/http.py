@@ -1,354 +1,363 @@
-"""The only outbound door: allowed hosts, time limits, size caps, and what each failure means.
+"""The only outbound door: allowed hosts, time limit, size cap, redirects, and what a failure means for a write.
 
-It knows nothing of any external system: a caller says what it wants to do and gets an answer or a `Fault`, which tells
-whether a write may have been done all the same (external/README.md).
+It knows no external system: a refusal with a status is handed on as an `Answer`, and the connector type reads it.
+Headers are never logged and never part of a message. TLS trust comes from the system.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
+import copy
+import enum
+import logging
+import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpcore2
 import httpx2
 import msgspec
+import structlog
 
+from casebridge.connectors.hosts import (
+    AllowedHosts,
+    GuardedTransport,
+    HostRefused,
+    NameUnknown,
+    Resolve,
+    resolve,
+    tls_context,
+    without_password,
+)
 from casebridge.domain.delivery import Call
-from casebridge.domain.errors import InvalidInput
+from casebridge.domain.errors import ConnectorError
 
-READS = frozenset({"GET", "HEAD"})
-MOST_REDIRECTS = 5
-ANSWER_LIMIT_BYTES = 1_048_576
+__all__ = ["AllowedHosts", "Answer", "Call", "CallLog", "Effect", "Memory", "Outbound", "retry_after_s"]
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-class HostRefused(Exception):
-    """A host or the address it resolves to may not be reached from here."""
-
-
-class AllowedHosts:
-    """Which hosts connectors may reach: `*` stands for public addresses, others must be named (connectors.md 7)."""
-
-    def __init__(self, hosts: Iterable[str]) -> None:
-        self._names = frozenset(each.strip().rstrip(".").lower() for each in hosts if each.strip())
-
-    def check_url(self, field: str, url: str, *, schemes: Sequence[str] = ("http", "https")) -> None:
-        """InvalidInput, with the URL in its text, unless its host may be reached as far as can be told by its name."""
-        host = _host_of(url, schemes)
-        if host is None or not self.admits_name(host):
-            raise InvalidInput(field, f"the URL {_without_user(url)} is not in the allowed hosts.")
-
-    def admits_name(self, host: str) -> bool:
-        """Whether a host passes by its name; a literal address is judged at once, a name again when connecting."""
-        host = host.rstrip(".").lower()
-        if host in self._names:
-            return True
-        if "*" not in self._names:
-            return False
-        address = _literal(host)
-        return address is None or is_public(address)
-
-    def admits_address(self, host: str, address: str) -> bool:
-        """Whether the address a host resolves to may be connected to."""
-        return host.rstrip(".").lower() in self._names or ("*" in self._names and is_public(_literal(address)))
+ANSWER_BYTES = 1024 * 1024
+TIMEOUT_S = 60.0
+REDIRECTS = 5
+LONGEST_WAIT_S = 7 * 24 * 3600.0
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpcore2.ConnectError)
+_TIMED_OUT = (TimeoutError, httpx2.TimeoutException, httpcore2.TimeoutException)
+_UNFORMED = (httpx2.LocalProtocolError, httpcore2.LocalProtocolError, httpx2.UnsupportedProtocol)
+_BROKEN = (
+    httpx2.TransportError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError, OSError,
+)  # fmt: skip
+_JSON = re.compile(r"(application|text)/([\w.+-]+\+)?json\s*(;|$)", re.IGNORECASE)
+_log = structlog.get_logger(__name__)
 
 
-def is_public(address: Address | None) -> bool:
-    """Whether an address belongs to the public network; addresses that wrap another one are judged by both."""
-    if address is None:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is not None and not is_public(inner):
-            return False
-        if address in _NAT64:
-            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return address.is_global and not address.is_multicast
+class Effect(enum.Enum):
+    """What a call does over there: this decides what a lost or useless answer means."""
 
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        pass
-    try:
-        # Short and numeric forms of IPv4 addresses (127.1, 2130706433, 0x7f.1) reach the same place.
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except OSError:
-        return None
-
-
-def _host_of(url: str, schemes: Sequence[str]) -> str | None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return None
-    return host if parts.scheme.lower() in schemes and host else None
-
-
-def _without_user(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    READS = "reads"
+    OVERWRITES = "overwrites"
+    ADDS = "adds"
 
 
 class CallLog:
-    """The calls made for one purpose, in order."""
+    """The calls of one attempt, in order."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What a system answered; `headers` by lower-case name."""
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """What came back; `value` is the decoded JSON body, None where the body is something else."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: httpx2.Headers
     body: bytes
+    host: str
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.status} of {self.host}>"
 
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
-    @property
-    def json(self) -> Any:
-        """The decoded body, or None when it is no JSON."""
+    @cached_property
+    def value(self) -> Any:
+        if not _JSON.match(self.headers.get("content-type", "")):
+            return None
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
-    @property
-    def says_json(self) -> bool:
-        """Whether the content type announces JSON."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return kind == "application/json" or kind.endswith("+json")
 
-    @property
-    def retry_after_s(self) -> float | None:
-        """Seconds the system asks us to wait, from `Retry-After` as a number or a date."""
-        text = self.headers.get("retry-after", "").strip()
-        if not text:
-            return None
-        try:
-            return max(0.0, float(text))
-        except ValueError:
-            pass
-        try:
-            until = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+class Memory:
+    """What one process remembers for a while of the systems it talks to. Holds no secrets."""
+
+    MOST = 1_000
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[float, Any]] = {}
+
+    def get(self, key: str) -> Any:
+        """What was put there, or None when there is nothing or it is too old."""
+        until, value = self._kept.get(key, (0.0, None))
+        return value if self._clock() < until else None
+
+    def put(self, key: str, value: Any, ttl_s: float) -> None:
+        """Remember a value for so many seconds."""
+        if len(self._kept) >= self.MOST:
+            self._kept.clear()
+        self._kept[key] = (self._clock() + ttl_s, value)
+
+    def forget(self, key: str) -> None:
+        """Drop a value that turned out to be wrong."""
+        self._kept.pop(key, None)
 
 
-class Fault(Exception):
-    """A call without a usable answer. `unknown`: it may have been done all the same."""
+@dataclass
+class _Progress:
+    """Whether anything of a request may have left."""
 
-    def __init__(self, message: str, *, code: str, unknown: bool, permanent: bool = False) -> None:
-        self.message = message
-        self.code = code
-        self.unknown = unknown
-        self.permanent = permanent
-        super().__init__(message)
+    sent: bool
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(".send_request_headers.started"):
+            self.sent = True
 
 
 class Outbound:
-    """The door itself: one pool of connections for the whole server."""
+    """One per server. `view` gives what one push or run uses: the same connections, its own log and hook."""
 
     def __init__(
         self,
         allowed: AllowedHosts,
         *,
-        timeout_s: float = 60.0,
-        answer_limit_bytes: int = ANSWER_LIMIT_BYTES,
-        resolve: Resolver | None = None,
+        timeout_s: float = TIMEOUT_S,
+        answer_bytes: int = ANSWER_BYTES,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        resolve: Resolve = resolve,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._allowed = allowed
-        self._timeout_s = timeout_s
-        self._answer_limit_bytes = answer_limit_bytes
-        backend = _GuardedBackend(allowed, resolve or _resolve)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=_tls(), max_connections=100, keepalive_expiry=5.0, network_backend=backend
-        )
+        """`transport` stands in for the network in tests; it then does without the check of addresses."""
+        self.allowed = allowed
+        self.timeout_s = timeout_s
+        self.memory = Memory()
+        self._answer_bytes = answer_bytes
+        self._transport = transport or GuardedTransport(allowed, resolve, ssl_context or tls_context())
+        self._log: CallLog | None = None
+        self._before_call: Callable[[], Awaitable[None]] | None = None
+        for name in ("httpcore2", "httpx2"):  # at level DEBUG they would write headers
+            logging.getLogger(name).setLevel(logging.WARNING)
 
-    def view(self, *, log: CallLog | None = None, before_call: Callable[[], Awaitable[None]] | None = None) -> Door:
-        """The door for one purpose: calls are noted in `log`, and `before_call` may raise to hold one back."""
-        return Door(self, log if log is not None else CallLog(), before_call)
+    def view(self, log: CallLog | None = None, before_call: Callable[[], Awaitable[None]] | None = None) -> Outbound:
+        """The same door for one piece of work. `before_call` is awaited before each request; raising stops it."""
+        seen = copy.copy(self)
+        seen._log = log
+        seen._before_call = before_call
+        return seen
+
+    def recording(self, log: CallLog) -> Outbound:
+        """A view that only notes its calls."""
+        return self.view(log, self._before_call)
 
     async def close(self) -> None:
-        """Let go of every connection."""
-        await self._pool.aclose()
-
-    async def send(self, request: httpx2.Request) -> Answer:
-        """One request and its answer, whole, within the time limit; Fault otherwise. Follows no redirect."""
-        write = request.method not in READS
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(request)
-        except TimeoutError:
-            text = f"timed out: no whole answer within {self._timeout_s:g} s"
-            raise Fault(text, code="timeout", unknown=write) from None
-        except HostRefused as fault:
-            raise Fault(str(fault), code="configuration", unknown=False, permanent=True) from None
-        except (httpcore2.ConnectError, OSError, ssl.SSLError) as fault:
-            raise Fault(f"cannot connect: {_said(fault)}", code="connection", unknown=False) from None
-        except httpcore2.UnsupportedProtocol as fault:
-            raise Fault(_said(fault), code="configuration", unknown=False, permanent=True) from None
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as fault:
-            raise Fault(f"the connection broke: {_said(fault)}", code="connection", unknown=write) from None
-
-    async def _exchange(self, request: httpx2.Request) -> Answer:
-        sent = httpcore2.Request(
-            request.method,
-            httpcore2.URL(
-                scheme=request.url.raw_scheme,
-                host=request.url.raw_host,
-                port=request.url.port,
-                target=request.url.raw_path,
-            ),
-            headers=request.headers.raw,
-            content=request.content,
-        )
-        response = await self._pool.handle_async_request(sent)
-        try:
-            body = await self._read(response, request.method not in READS)
-        finally:
-            await response.aclose()
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-        return Answer(response.status, headers, body)
-
-    async def _read(self, response: httpcore2.Response, write: bool) -> bytes:
-        pieces, size = [], 0
-        async for piece in response.aiter_stream():
-            size += len(piece)
-            if size > self._answer_limit_bytes:
-                text = f"the answer is larger than {self._answer_limit_bytes} bytes"
-                raise Fault(text, code="bad_answer", unknown=write)
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    def check(self, url: str) -> None:
-        """Fault unless the URL's host may be reached."""
-        try:
-            self._allowed.check_url("url", url)
-        except InvalidInput as refused:
-            raise Fault(refused.reason, code="configuration", unknown=False, permanent=True) from None
-
-
-class Door:
-    """What a connector calls through."""
-
-    def __init__(self, outbound: Outbound, log: CallLog, before_call: Callable[[], Awaitable[None]] | None) -> None:
-        self._outbound = outbound
-        self._log = log
-        self._before_call = before_call
+        """Let go of all connections."""
+        await self._transport.aclose()
 
     async def call(
         self,
         method: str,
         url: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        effect: Effect | None = None,
         params: Mapping[str, str | int] | None = None,
-        json: Any = None,
+        payload: Any = None,
+        headers: Mapping[str, str] | None = None,
+        credentials: Mapping[str, str] | None = None,
+        needs_body: bool = True,
     ) -> Answer:
-        """The final answer; a read follows redirects, each target checked again. Fault when there is none."""
-        sent = dict(headers or {})
-        content = None
-        if json is not None:
-            content = msgspec.json.encode(json)
-            sent["content-type"] = "application/json"
-        sent.setdefault("accept", "application/json")
-        target = str(httpx2.URL(url, params=dict(params))) if params else url
-        for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._one(method, target, sent, content)
-            location = answer.headers.get("location")
-            if not 300 <= answer.status < 400 or location is None or method not in READS:
-                return answer
-            followed = urljoin(target, location)
-            if urlsplit(followed)[:2] != urlsplit(target)[:2]:
-                sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
-            target = followed
-        raise Fault(f"more than {MOST_REDIRECTS} redirects", code="bad_answer", unknown=False, permanent=True)
+        """Send one call and give the whole answer, whatever its status but a redirect.
 
-    async def _one(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Answer:
-        self._outbound.check(url)
+        `credentials` are headers that never go to another host. `payload` is sent as JSON. A 2xx must bring JSON,
+        unless nothing came and nothing is needed. Raises ConnectorError, whose message names host and cause.
+        """
+        effect = effect or (Effect.READS if method in ("GET", "HEAD") else Effect.ADDS)
+        sent = {"accept": "application/json", **(headers or {})}
+        left_s, kept = self.timeout_s, dict(credentials or {})
+        target = httpx2.URL(url) if params is None else httpx2.URL(url).copy_merge_params(dict(params))
+        for _ in range(REDIRECTS + 1):
+            request = _request(method, target, {**sent, **kept}, payload)
+            await self._clear(target)
+            started = time.monotonic()
+            answer = await self._once(request, effect, left_s)
+            left_s -= time.monotonic() - started
+            location = _location(answer, target)
+            if location is None:
+                self._check_body(answer, effect, needs_body)
+                return answer
+            if method not in ("GET", "HEAD"):
+                raise _redirected(answer, location, effect)
+            kept = kept if _keeps_credentials(target, location) else {}
+            target = location
+        raise ConnectorError(f"{target.host} redirected more than {REDIRECTS} times", code="bad_answer", permanent=True)
+
+    async def _clear(self, url: httpx2.URL) -> None:
+        """Make sure that a request may leave, and that whoever asked for it still wants it."""
+        refusal = self.allowed.refusal(bare(url))
+        if refusal is not None:
+            raise ConnectorError(refusal, code="configuration", permanent=True)
         if self._before_call is not None:
             await self._before_call()
+
+    async def _once(self, request: httpx2.Request, effect: Effect, left_s: float) -> Answer:
+        """One request and its answer, in `left_s` seconds."""
+        progress = _Progress(sent=not isinstance(self._transport, GuardedTransport))
+        request.extensions["trace"] = progress.trace
         started, status = time.monotonic(), None
         try:
-            answer = await self._outbound.send(httpx2.Request(method, url, headers=dict(headers), content=content))
-            status = answer.status
-            return answer
+            async with asyncio.timeout(left_s):
+                response = await self._transport.handle_async_request(request)
+                status = response.status_code
+                body = await self._read(response, effect)
+        except (*_TIMED_OUT, *_UNFORMED, *_BROKEN, httpx2.DecodingError) as fault:
+            raise self._failure(fault, request.url, effect, progress, status) from None
         finally:
-            duration_ms = round((time.monotonic() - started) * 1000)
-            self._log.calls.append(Call(method, shown_url(url), status, duration_ms))
+            self._record(request, status, started)
+        return Answer(status, response.headers, body, request.url.host)
+
+    async def _read(self, response: httpx2.Response, effect: Effect) -> bytes:
+        """The whole body, unpacked, as long as it is not too large."""
+        body = bytearray()
+        try:
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > self._answer_bytes:
+                    raise ConnectorError(
+                        f"the answer is larger than {self._answer_bytes} bytes",
+                        code="bad_answer",
+                        unknown=effect is not Effect.READS,
+                        status=response.status_code,
+                    )
+        finally:
+            await response.aclose()
+        return bytes(body)
+
+    def _record(self, request: httpx2.Request, status: int | None, started: float) -> None:
+        url, duration_ms = bare(request.url), round((time.monotonic() - started) * 1000)
+        _log.debug("outbound call", method=request.method, url=url, status=status, duration_ms=duration_ms)
+        if self._log is not None:
+            self._log.calls.append(Call(request.method, url, status, duration_ms))
+
+    def _check_body(self, answer: Answer, effect: Effect, needs_body: bool) -> None:
+        if not answer.is_success or answer.value is not None:
+            return
+        if not answer.body.strip() and not needs_body:
+            return
+        kind = answer.headers.get("content-type", "").partition(";")[0] or "no content type"
+        what = f"{kind} that is no JSON" if answer.body.strip() else "an empty body"
+        raise ConnectorError(
+            f"{answer.host} answered {answer.status} with {what}",
+            code="bad_answer",
+            unknown=effect is Effect.ADDS,
+            status=answer.status,
+        )
+
+    def _failure(
+        self, fault: Exception, url: httpx2.URL, effect: Effect, progress: _Progress, status: int | None
+    ) -> ConnectorError:
+        """What a call that broke off means. The library's own text is not used: it may quote headers."""
+        sent = progress.sent and not isinstance(fault, _NOT_SENT)
+        unknown = sent and effect is not Effect.READS
+        if isinstance(fault, HostRefused):
+            return ConnectorError(str(fault), code="configuration", permanent=True)
+        if isinstance(fault, _UNFORMED):
+            text = f"the request to {url.host} could not be formed; check the connector's config and secrets"
+            return ConnectorError(text, code="configuration", permanent=True, unknown=unknown)
+        if isinstance(fault, _TIMED_OUT):
+            text = f"the call to {url.host} timed out after {self.timeout_s:g} s"
+            return ConnectorError(text, code="timeout", unknown=unknown, status=status)
+        if isinstance(fault, httpx2.DecodingError):
+            text = f"the answer of {url.host} could not be unpacked"
+            return ConnectorError(text, code="bad_answer", unknown=unknown, status=status)
+        text = f"the connection to {url.host} broke before the whole answer had come" if sent else _why_not(fault, url)
+        return ConnectorError(text, code="connection", unknown=unknown, status=status)
 
 
-def shown_url(url: str) -> str:
-    """The URL without user info, query and fragment, fit to be kept and shown."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+def _request(method: str, url: httpx2.URL, headers: Mapping[str, str], payload: Any) -> httpx2.Request:
+    """A request without the user info of its URL."""
+    plain = url.copy_with(username="", password="", fragment=None)
+    if payload is None:
+        return httpx2.Request(method, plain, headers=headers)
+    content = msgspec.json.encode(payload)
+    return httpx2.Request(method, plain, headers={"content-type": "application/json", **headers}, content=content)
 
 
-def _said(fault: Exception) -> str:
-    return str(fault) or type(fault).__name__
+def bare(url: httpx2.URL) -> str:
+    """A URL without user info, query and fragment."""
+    return str(url.copy_with(username="", password="", query=None, fragment=None))
 
 
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _location(answer: Answer, url: httpx2.URL) -> httpx2.URL | None:
+    """Where an answer redirects to; None when it does not."""
+    if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
+        return None
+    try:
+        return url.join(answer.headers["location"])
+    except (httpx2.InvalidURL, ValueError):
+        text = f"{answer.host} redirected to an address that cannot be read"
+        raise ConnectorError(text, code="bad_answer", permanent=True, status=answer.status) from None
 
 
-async def _resolve(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+def _redirected(answer: Answer, location: httpx2.URL, effect: Effect) -> ConnectorError:
+    """A write is not sent again elsewhere. After 302 and 303 it may have been done: forms are answered like that."""
+    return ConnectorError(
+        f"{answer.host} answered {answer.status} and pointed to {without_password(bare(location))}; "
+        "a write is not redirected, so check the connector's URL",
+        code="bad_answer",
+        permanent=True,
+        unknown=effect is not Effect.READS and answer.status in (302, 303),
+        status=answer.status,
+    )
 
 
-class _GuardedBackend(httpcore2.AnyIOBackend):
-    """Resolves a name once, judges every address it stands for, and connects to a judged one: no second look-up
-    can slip another address in."""
+def _keeps_credentials(old: httpx2.URL, new: httpx2.URL) -> bool:
+    """Credentials stay with their host; not over a port change either, unless it only moves up to https."""
+    if old.raw_host != new.raw_host:
+        return False
+    upgraded = (old.scheme, new.scheme) == ("http", "https") and old.port is None and new.port is None
+    return upgraded or (old.scheme, old.port) == (new.scheme, new.port)
 
-    def __init__(self, allowed: AllowedHosts, resolve: Resolver) -> None:
-        self._allowed = allowed
-        self._resolve = resolve
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        addresses = await self._resolve(host, port)
-        if not addresses:
-            raise httpcore2.ConnectError(f"{host} has no address")
-        if refused := [each for each in addresses if not self._allowed.admits_address(host, each)]:
-            raise HostRefused(f"{host} resolves to {refused[0]}, which is not in the allowed hosts")
-        failed: Exception | None = None
-        for address in addresses:
-            try:
-                return await super().connect_tcp(address, port, timeout, local_address, socket_options)
-            except httpcore2.ConnectError as fault:
-                failed = fault
-        assert failed is not None
-        raise failed
+def _why_not(fault: BaseException, url: httpx2.URL) -> str:
+    """Why no connection was made."""
+    if isinstance(fault, NameUnknown):
+        return str(fault)
+    seen: BaseException | None = fault
+    reason = ""
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            why = getattr(seen, "verify_message", "") or seen.reason or "handshake failed"
+            return f"no TLS connection to {url.host} could be made: {why}"
+        if isinstance(seen, OSError) and seen.errno is not None and seen.strerror:
+            reason = f": {seen.strerror}"
+        seen = seen.__cause__ or seen.__context__
+    return f"no connection to {url.host} could be made{reason}"
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """The wait a system asks for in `Retry-After`, given in seconds or as an HTTP date; None without a usable one."""
+    given = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,18}(\.\d+)?", given):
+        return min(float(given), LONGEST_WAIT_S)
+    try:
+        until = parsedate_to_datetime(given)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max((until - (now or datetime.now(UTC))).total_seconds(), 0.0), LONGEST_WAIT_S)

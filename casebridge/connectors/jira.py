@@ -1,359 +1,413 @@
-"""Jira, Cloud and Data Center, through version 2 of its REST API (external/jira.md)."""
+"""Jira, Cloud and Data Center, by version 2 of its REST API (contract external/jira.md)."""
 
 from __future__ import annotations
 
+import base64
 import re
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
-from urllib.parse import quote
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from casebridge.connectors.base import (
+    AnyParams,
     CommentGone,
     ConnectorType,
     ExternalComment,
-    InvalidParams,
+    NoParams,
     Record,
     SubAction,
-    basic,
-    own_keys,
-    text_at,
 )
-from casebridge.connectors.fields import Field, SecretField, TextField, UrlField
-from casebridge.connectors.http import Answer
+from casebridge.connectors.fields import ChoiceField, SecretField, TextField, UrlField
+from casebridge.connectors.http import Answer, Effect
+from casebridge.connectors.jira_text import LABEL, SUMMARY, TEXT, cut, one_line, quoted, search_words, to_wiki
 from casebridge.connectors.registry import register
 from casebridge.domain.errors import ConnectorError
 
-SUMMARY_LIMIT = 255
-TEXT_LIMIT = 32_767
-OTHER_FIELDS_LIMIT = 20
-_PAGE = 50
-_NAMED_FIELDS = ("summary", "description", "issuetype", "issueType", "priority", "parent", "labels", "project")
-_DEPLOYMENT_LIFE_S = 600.0
+OTHER_FIELDS = 20
+PAGE = 50
+COMMENT_PAGE = 25
+"""Comments are long: so many of them stay below the limit of an answer."""
+PAGES = 400
+DEPLOYMENT_TTL_S = 600.0
+BUILT_IN = frozenset({"summary", "description", "externalId", "issueType", "priority", "parent", "labels"})
+"""Names that `otherFields` may not repeat; nor the two below, which the connector sets itself."""
+SET_BY_US = frozenset({"project", "issuetype"})
 
-_deployments: dict[str, tuple[float, bool]] = {}
-"""Base URL -> when we asked, and whether it is Cloud."""
+
+Query = dict[str, str | int]
 
 
-class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `pushToService` takes (connectors.md 6.1)."""
+class JiraIncident(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What is sent to Jira. `other_fields` may come as JSON text and is an object afterwards."""
 
     summary: str
     description: str | None = None
-    issueType: str | None = None  # noqa: N815
+    issue_type: str | None = None
     priority: str | None = None
     parent: str | None = None
     labels: list[str] | None = None
-    otherFields: dict[str, Any] | str | None = None  # noqa: N815
+    other_fields: dict[str, Any] | str | None = None
+
+    def __post_init__(self) -> None:
+        for label in self.labels or ():
+            if re.search(r"\s", label):
+                raise ValueError(f"labels: the label {label!r} must not contain white space.")
+        if isinstance(self.other_fields, str):
+            self.other_fields = _parsed(self.other_fields)
+        names = set(self.other_fields or ())
+        if len(names) > OTHER_FIELDS:
+            raise ValueError(f"otherFields: at most {OTHER_FIELDS} keys are allowed, given {len(names)}.")
+        if repeated := sorted(names & (BUILT_IN | SET_BY_US)):
+            raise ValueError(f"otherFields: {', '.join(repeated)} must not be repeated here.")
 
 
-class ById(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+def _parsed(text: str) -> dict[str, Any] | None:
+    if not text.strip():
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any] | None)
+    except ValueError:
+        raise ValueError("otherFields: expected an object, or the JSON text of one.") from None
+
+
+class ById(msgspec.Struct, forbid_unknown_fields=True):
+    """Params that name an issue or an issue type."""
+
     id: str
 
 
-class ByTitle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ByTitle(msgspec.Struct, forbid_unknown_fields=True):
+    """Params of the search for a parent."""
+
     title: str
 
 
-class ByExternalId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    externalId: str  # noqa: N815
+class ByExternalId(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Params that name an incident."""
 
-
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No parameters."""
-
-
-class Ignored(msgspec.Struct, frozen=True):
-    """Parameters whose content plays no role."""
+    external_id: str
 
 
 @register
 class Jira(ConnectorType):
-    """A project in one Jira."""
+    """A project of a Jira. The marker is a label; issues are found by it, comments by their text."""
 
     type_id = ".jira"
     label = "Jira"
     minimum_license_required = "gold"
     supported_feature_ids = ("alerting", "cases", "uptime", "siem")
-    config: ClassVar[tuple[Field, ...]] = (UrlField("apiUrl", "URL"), TextField("projectKey", "Project key"))
-    secrets: ClassVar[tuple[Field, ...]] = (SecretField("email", "Email"), SecretField("apiToken", "API token"))
-    incident = Incident
+    config = (UrlField("apiUrl", "URL"), TextField("projectKey", "Project key"))
+    secrets = (TextField("email", "Email or user name"), SecretField("apiToken", "API token or password"))
+    settings = (
+        ChoiceField("auth", "Sign-in", required=False, default="basic", choices=("basic", "bearer")),
+        ChoiceField("text", "Markdown", required=False, default="unchanged", choices=("unchanged", "converted")),
+        ChoiceField("edited_comments", "Edited comments", required=False, default="edit", choices=("edit", "append")),
+    )
+    incident = JiraIncident
     can_find_incidents = True
     can_list_comments = True
     can_edit_comments = True
+
+    # Where, and as whom
 
     @property
     def _base(self) -> str:
         return str(self._config["apiUrl"]).removesuffix("/")
 
-    @property
-    def _project(self) -> str:
-        return str(self._config["projectKey"])
+    def _url(self, doing: str, *segments: str) -> str:
+        return "/".join([f"{self._base}/rest/api/2", *(self.segment(doing, each) for each in segments)])
 
-    def _url(self, path: str) -> str:
-        return f"{self._base}/rest/api/2{path}"
+    def credentials(self) -> dict[str, str]:
+        email, token = str(self._secrets["email"]), str(self._secrets["apiToken"])
+        if self._settings["auth"] == "basic":
+            return {"authorization": f"Basic {base64.b64encode(f'{email}:{token}'.encode()).decode()}"}
+        if not re.fullmatch(r"[!-~]+", token):
+            text = "the secret apiToken holds characters that a bearer token cannot have"
+            raise self.trouble("sign in", text, code="configuration", permanent=True)
+        return {"authorization": f"Bearer {token}"}
 
-    def headers(self) -> dict[str, str]:
-        email, token = self._secrets["email"], self._secrets["apiToken"]
-        bearer = self._settings.get("auth") == "bearer"
-        return {"authorization": f"Bearer {token}" if bearer else basic(email, token)}
+    # What an answer says
 
-    def reason(self, answer: Answer) -> str:
-        """Jira's own words, or what its headers tell when its body does not."""
-        if answer.headers.get("x-authentication-denied-reason", "").startswith("CAPTCHA_CHALLENGE"):
-            return "Jira wants a CAPTCHA solved after repeated failed logins; log in by browser once."
-        if answer.headers.get("x-seraph-loginreason", "").upper() == "AUTHENTICATED_FAILED":
-            return "the credentials were refused (AUTHENTICATED_FAILED)"
-        body = answer.json
-        if not isinstance(body, dict):
-            return ""
+    def own_words(self, answer: Answer) -> str | None:
+        body = answer.value
+        if not isinstance(body, dict) or not body.keys() & {"errorMessages", "errors", "message"}:
+            return None
         messages = body.get("errorMessages")
         if isinstance(messages, list) and messages:
             return ", ".join(str(each) for each in messages)
         errors = body.get("errors")
         if isinstance(errors, dict) and errors:
             return " ".join(str(each) for each in errors.values())
-        return super().reason(answer)
+        return str(body.get("message") or "")
 
-    def refined(self, incident: dict[str, Any]) -> dict[str, Any]:
-        labels = incident["labels"]
-        if labels and (spaced := [each for each in labels if re.search(r"\s", each)]):
-            raise InvalidParams("incident.labels", f"a label must not contain white space: {spaced[0]!r}.")
-        if not incident["summary"].strip():
-            raise InvalidParams("incident.summary", "must not be empty.")
-        other = own_keys("otherFields", incident["otherFields"], OTHER_FIELDS_LIMIT, _NAMED_FIELDS)
-        return {**incident, "otherFields": other}
+    def login_trouble(self, answer: Answer) -> str | None:
+        if answer.headers.get("x-authentication-denied-reason", "").startswith("CAPTCHA_CHALLENGE"):
+            return "after too many failed log-ins it wants this user to solve a CAPTCHA in the browser first"
+        reason = answer.headers.get("x-seraph-loginreason", "")
+        if answer.status == 401 or "AUTHENTICATED_FAILED" in reason or "AUTHENTICATION_DENIED" in reason:
+            return "the credentials were not accepted"
+        return None
 
-    # A push, one call at a time
+    def wait_s(self, answer: Answer) -> float | None:
+        asked = super().wait_s(answer)
+        reset = _time(answer.headers.get("x-ratelimit-reset"))
+        if asked is not None or reset is None or answer.status != 429:
+            return asked
+        return min(max((reset - datetime.now(reset.tzinfo)).total_seconds(), 0.0), 3600.0)
+
+    # Single calls of a push
 
     async def prepare(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Without an issue type, the project's first one is taken."""
+        """Without an issue type the first one of the project is taken."""
         if fields.get("issueType") is not None:
             return fields
-        types = await self._issue_types(Nothing())
-        if not types:
-            raise self.missing("create incident", "issue type", writes=False)
-        return {**fields, "issueType": types[0]["id"]}
+        doing = "get issue types"
+        kinds = await self._issue_type_rows()
+        if not kinds:
+            text = f"the project {self._config['projectKey']} offers no issue type to this user"
+            raise self.trouble(doing, text, code="configuration", permanent=True)
+        return {**fields, "issueType": str(self.key(doing, kinds[0], "id"))}
 
-    async def create(self, fields: dict[str, Any], marker: str | None) -> str:
-        doing = "create incident"
-        answer = await self.call(doing, "POST", self._url("/issue"), json={"fields": self._fields(fields, marker)})
-        external_id = text_at(answer.json, "id")
-        if external_id is None:
-            raise self.missing(doing, "id", writes=True)
-        return external_id
+    async def create(self, fields: dict[str, Any], marker: str) -> str:
+        doing, url = "create incident", self._url("create incident", "issue")
+        sent = {"labels": [], **self._fields(fields, marker)}
+        answer = await self.call(doing, "POST", url, effect=Effect.ADDS, payload={"fields": sent})
+        return str(self.key(doing, answer.value, "id", Effect.ADDS))
 
-    async def update(self, external_id: str, fields: dict[str, Any], marker: str | None) -> None:
-        url = self._url(f"/issue/{_segment(external_id)}")
-        body = {"fields": self._fields(fields, marker)}
-        await self.call(f"update incident {external_id}", "PUT", url, json=body, want_json=False)
+    async def update(self, external_id: str, fields: dict[str, Any], marker: str) -> None:
+        doing, url = "update incident", self._url("update incident", "issue", external_id)
+        payload = {"fields": self._fields(fields, marker)}
+        await self.call(doing, "PUT", url, effect=Effect.OVERWRITES, payload=payload, needs_body=False)
+
+    def _fields(self, fields: dict[str, Any], marker: str) -> dict[str, Any]:
+        """The fields of an issue as Jira names them; nulls are left out."""
+        description, labels = fields.get("description"), fields.get("labels")
+        named = {
+            "project": {"key": self._config["projectKey"]},
+            "summary": cut(one_line(fields["summary"]), SUMMARY, "…"),
+            "description": None if description is None else self._text(description),
+            "issuetype": _under("id", fields.get("issueType")),
+            "labels": _labels(labels, marker),
+            "priority": _under("name", fields.get("priority")),
+            "parent": _under("key", fields.get("parent")),
+        }
+        return {
+            **{name: value for name, value in named.items() if value is not None},
+            **(fields.get("otherFields") or {}),
+        }
+
+    def _text(self, text: str) -> str:
+        return cut(to_wiki(text) if self._settings["text"] == "converted" else text, TEXT)
 
     async def read(self, external_id: str) -> Record:
-        doing = f"get incident {external_id}"
-        issue = (await self.call(doing, "GET", self._url(f"/issue/{_segment(external_id)}"))).json
-        return self._record(doing, issue)
-
-    async def add_comment(self, external_id: str, text: str) -> str | None:
-        doing = f"create comment at incident {external_id}"
-        url = self._url(f"/issue/{_segment(external_id)}/comment")
-        answer = await self.call(doing, "POST", url, json={"body": _cut(text, TEXT_LIMIT)})
-        comment_id = text_at(answer.json, "id")
-        if comment_id is None:
-            raise self.missing(doing, "id", writes=True)
-        return comment_id
-
-    async def edit_comment(self, external_id: str, comment_id: str, text: str) -> None:
-        url = self._url(f"/issue/{_segment(external_id)}/comment/{_segment(comment_id)}")
-        doing = f"update comment {comment_id} at incident {external_id}"
-        try:
-            await self.call(doing, "PUT", url, json={"body": _cut(text, TEXT_LIMIT)})
-        except ConnectorError as fault:
-            if fault.status == 404:
-                raise CommentGone(fault.message, code=fault.code, permanent=True, status=404) from None
-            raise
-
-    async def find_incidents(self, marker: str) -> list[Record]:
-        jql = f'project = "{_quoted(self._project)}" AND labels = "{_quoted(marker)}" ORDER BY created ASC'
-        doing = "look for an earlier incident"
-        found = [self._record(doing, row) for row in await self._search(doing, jql)]
-        return sorted(found, key=lambda each: (len(each.external_id), each.external_id))
-
-    async def list_comments(self, external_id: str) -> list[ExternalComment]:
-        doing = f"list comments of incident {external_id}"
-        url = self._url(f"/issue/{_segment(external_id)}/comment")
-        rows = await self._pages(doing, url, ("comments",))
-        return [ExternalComment(str(row.get("id")), str(row.get("body") or "")) for row in rows]
-
-    def same_text(self, there: str, sent: str) -> bool:
-        return super().same_text(there, _cut(sent, TEXT_LIMIT))
-
-    async def test(self) -> str:
-        me = (await self.call("read the account", "GET", self._url("/myself"))).json
-        url = self._url(f"/project/{_segment(self._project)}")
-        project = (await self.call(f"read the project {self._project}", "GET", url)).json
-        name = text_at(me, "displayName") or text_at(me, "name") or "the account"
-        return f"{name} can see the project {text_at(project, 'name') or self._project}."
-
-    def _fields(self, incident: Mapping[str, Any], marker: str | None) -> dict[str, Any]:
-        """The `fields` object of a create or update; values that are null are left out."""
-        labels = [_cut(each, SUMMARY_LIMIT, "") for each in incident.get("labels") or ()]
-        if marker is not None and marker not in labels:
-            labels.append(marker)
-        issue_type, priority, parent = (incident.get(name) for name in ("issueType", "priority", "parent"))
-        description = incident.get("description")
-        fields: dict[str, Any] = {
-            "project": {"key": self._project},
-            "summary": _summary(incident["summary"]),
-            "description": None if description is None else _cut(description, TEXT_LIMIT),
-            "issuetype": {"id": issue_type} if issue_type else None,
-            "priority": {"name": priority} if priority else None,
-            "parent": {"key": parent} if parent else None,
-            "labels": labels,
-        }
-        fields.update(incident.get("otherFields") or {})
-        return {name: value for name, value in fields.items() if value is not None}
+        doing, url = "get incident", self._url("get incident", "issue", external_id)
+        answer = await self.call(doing, "GET", url, params={"fields": "*all,-comment"})
+        return self._record(doing, answer.value)
 
     def _record(self, doing: str, issue: Any) -> Record:
-        external_id, key = text_at(issue, "id"), text_at(issue, "key")
-        if external_id is None or key is None:
-            raise self.missing(doing, "id" if external_id is None else "key", writes=False)
-        return Record(external_id, key, f"{self._base}/browse/{key}", issue)
+        id_, key = str(self.key(doing, issue, "id")), str(self.key(doing, issue, "key"))
+        fields = issue.get("fields") or {}
+        changed_at = _time(fields.get("updated")) or _time(fields.get("created"))
+        shown = re.sub(r"//[^/@]*@", "//", self._base)
+        return Record(id_, key, f"{shown}/browse/{key}", issue, changed_at)
 
-    # Searching: Cloud and Data Center differ
+    async def add_comment(self, external_id: str, text: str) -> str | None:
+        if not text.strip():
+            return None
+        doing, url = "create comment", self._url("create comment", "issue", external_id, "comment")
+        payload = {"body": self.comment_as_sent(text)}
+        answer = await self.call(doing, "POST", url, effect=Effect.ADDS, payload=payload)
+        return str(self.key(doing, answer.value, "id", Effect.ADDS))
 
-    async def _search(self, doing: str, jql: str) -> list[dict[str, Any]]:
-        if await self._is_cloud():
-            return await self._search_cloud(doing, jql)
-        return await self._pages(doing, self._url("/search"), ("issues",), jql=jql, fields="summary,key")
+    async def edit_comment(self, external_id: str, comment_external_id: str, text: str) -> None:
+        doing = "update comment"
+        url = self._url(doing, "issue", external_id, "comment", comment_external_id)
+        payload = {"body": self.comment_as_sent(text)}
+        answer = await self.call(
+            doing, "PUT", url, effect=Effect.OVERWRITES, payload=payload, needs_body=False, may_be_missing=True
+        )
+        if answer.status == 404:
+            gone = self.refusal(doing, answer, Effect.OVERWRITES)
+            raise CommentGone(gone.message, code=gone.code, permanent=True, status=404)
 
-    async def _search_cloud(self, doing: str, jql: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        params: dict[str, str | int] = {"jql": jql, "fields": "summary,key", "maxResults": _PAGE}
-        while True:
-            body = (await self.call(doing, "GET", self._url("/search/jql"), params=params)).json
-            rows += _rows(body, "issues")
-            token = body.get("nextPageToken") if isinstance(body, dict) else None
-            if not token or body.get("isLast"):
-                return rows
-            params["nextPageToken"] = token
+    def comment_as_sent(self, text: str) -> str:
+        return self._text(text)
 
-    async def _is_cloud(self) -> bool:
-        known = _deployments.get(self._base)
-        if known is not None and time.monotonic() - known[0] < _DEPLOYMENT_LIFE_S:
-            return known[1]
-        info = (await self.call("read the server's kind", "GET", self._url("/serverInfo"))).json
-        is_cloud = text_at(info, "deploymentType") == "Cloud"
-        _deployments[self._base] = (time.monotonic(), is_cloud)
-        return is_cloud
+    async def list_comments(self, external_id: str) -> list[ExternalComment]:
+        doing, url = "get comments", self._url("get comments", "issue", external_id, "comment")
+        return [
+            ExternalComment(str(self.key(doing, each, "id")), str(each.get("body") or ""))
+            async for each in self._rows(doing, url, "comments", size=COMMENT_PAGE)
+        ]
 
-    async def _pages(self, doing: str, url: str, keys: Sequence[str], **params: str | int) -> list[dict[str, Any]]:
-        """All rows of a list that is paged by `startAt`, found under the first of `keys` that is there."""
-        rows: list[dict[str, Any]] = []
-        while True:
-            sent = {**params, "startAt": len(rows), "maxResults": _PAGE}
-            body = (await self.call(doing, "GET", url, params=sent)).json
-            page = next((_rows(body, key) for key in keys if isinstance(body, dict) and key in body), [])
-            rows += page
-            total = body.get("total") if isinstance(body, dict) else None
-            last = body.get("isLast") if isinstance(body, dict) else None
-            if not page or last is True or (isinstance(total, int) and len(rows) >= total):
-                return rows
-            if total is None and last is None and len(page) < _PAGE:
-                return rows
+    async def find_incidents(self, marker: str) -> list[Record]:
+        doing, project = "find incidents", quoted(self._config["projectKey"])
+        jql = f"project = {project} AND labels = {quoted(marker)} ORDER BY created ASC"
+        found = [each async for each in self._search(doing, jql, "summary,labels,created,updated")]
+        # A system that ignored the condition would hand us somebody else's issue.
+        marked = [each for each in found if marker in self.key(doing, each, "fields.labels")]
+        return [self._record(doing, each) for each in marked]
 
-    # Choices for forms
+    async def test(self) -> str:
+        doing = "test the connection"
+        info = (await self.call(doing, "GET", self._url(doing, "serverInfo"))).value
+        named = f"Jira {self.key(doing, info, 'version')} ({info.get('deploymentType') or 'Server'})"
+        await self.call(doing, "GET", self._url(doing, "myself"))
+        kinds = await self._issue_type_rows(doing)
+        project = self._config["projectKey"]
+        return f"{named} accepted the credentials; project {project} offers {len(kinds)} issue types."
 
-    async def _issue_types(self, params: Nothing) -> list[dict[str, str]]:
-        url = self._url(f"/issue/createmeta/{_segment(self._project)}/issuetypes")
-        rows = await self._pages("get issue types", url, ("issueTypes", "values"))
-        return [{"id": str(row.get("id")), "name": str(row.get("name"))} for row in rows]
+    # Sub-actions
+
+    async def _issue_types(self, params: NoParams) -> list[dict[str, str]]:
+        doing = "get issue types"
+        kinds = await self._issue_type_rows()
+        return [{"id": str(self.key(doing, each, "id")), "name": str(self.key(doing, each, "name"))} for each in kinds]
 
     async def _fields_by_issue_type(self, params: ById) -> dict[str, Any]:
-        path = f"/issue/createmeta/{_segment(self._project)}/issuetypes/{_segment(params.id)}"
-        rows = await self._pages("get fields", self._url(path), ("fields", "values"))
+        doing = "get fields"
+        url = self._url(doing, "issue", "createmeta", self._config["projectKey"], "issuetypes", params.id)
+        rows = [each async for each in self._rows(doing, url, "fields", "values")]
         return {
-            str(row["fieldId"]): {
-                "required": bool(row.get("required")),
-                "allowedValues": row.get("allowedValues") or [],
-                "defaultValue": row.get("defaultValue") or {},
-                "schema": row.get("schema") or {},
-                "name": str(row.get("name", "")),
+            str(self.key(doing, each, "fieldId")): {
+                "required": bool(each.get("required")),
+                "allowedValues": each.get("allowedValues") or [],
+                "defaultValue": each.get("defaultValue") or {},
+                "schema": each.get("schema") or {},
+                "name": each.get("name") or "",
             }
-            for row in rows
-            if "fieldId" in row
+            for each in rows
         }
 
-    async def _common_fields(self, params: Ignored) -> dict[str, Any]:
-        per_type = [await self._fields_by_issue_type(ById(each["id"])) for each in await self._issue_types(Nothing())]
-        if not per_type:
+    async def _common_fields(self, params: AnyParams) -> dict[str, Any]:
+        """Fields that every issue type of the project has."""
+        kinds = await self._issue_types(NoParams())
+        screens = [await self._fields_by_issue_type(ById(each["id"])) for each in kinds]
+        if not screens:
             return {}
-        common = set.intersection(*(set(fields) for fields in per_type))
-        return {name: field for name, field in per_type[0].items() if name in common}
+        return {name: row for name, row in screens[0].items() if all(name in each for each in screens[1:])}
 
-    async def _issues(self, params: ByTitle) -> list[dict[str, Any]]:
-        jql = f'project = "{_quoted(self._project)}" and summary ~"{_searched(params.title)}"'
-        rows = await self._search("search issues", jql)
-        return [_short(row) for row in rows]
+    async def _issues(self, params: ByTitle) -> list[dict[str, str]]:
+        doing, project = "get issues", quoted(self._config["projectKey"])
+        jql = f'project={project} and summary ~"{search_words(params.title)}"'
+        found: list[dict[str, str]] = []
+        async for each in self._search(doing, jql, "summary,key"):
+            found.append(self._short(doing, each))
+            if len(found) == PAGE:
+                break
+        return found
 
-    async def _issue(self, params: ById) -> dict[str, Any]:
-        return _short((await self.read(params.id)).raw)
+    async def _issue(self, params: ById) -> dict[str, str]:
+        doing = "get issue"
+        answer = await self.call(doing, "GET", self._url(doing, "issue", params.id), params={"fields": "summary"})
+        return self._short(doing, answer.value)
 
-    async def _get_incident(self, params: ByExternalId) -> dict[str, Any]:
-        issue = (await self.read(params.externalId)).raw
-        fields = issue.get("fields") if isinstance(issue.get("fields"), dict) else {}
-        return {**fields, "id": issue["id"], "key": issue["key"]}
+    def _short(self, doing: str, issue: Any) -> dict[str, str]:
+        names = {"id": "id", "key": "key", "title": "fields.summary"}
+        return {name: str(self.key(doing, issue, path)) for name, path in names.items()}
 
-    sub_actions: ClassVar[Mapping[str, tuple[type[msgspec.Struct], SubAction]]] = {
-        "issueTypes": (Nothing, _issue_types),
-        "fieldsByIssueType": (ById, _fields_by_issue_type),
-        "getFields": (Ignored, _common_fields),
-        "issues": (ByTitle, _issues),
-        "issue": (ById, _issue),
-        "getIncident": (ByExternalId, _get_incident),
+    async def _incident(self, params: ByExternalId) -> dict[str, Any]:
+        record = await self.read(params.external_id)
+        return {"id": record.external_id, "key": record.title, **(record.raw.get("fields") or {})}
+
+    sub_actions = {
+        "issueTypes": SubAction(NoParams, _issue_types),
+        "fieldsByIssueType": SubAction(ById, _fields_by_issue_type),
+        "getFields": SubAction(AnyParams, _common_fields),
+        "issues": SubAction(ByTitle, _issues),
+        "issue": SubAction(ById, _issue),
+        "getIncident": SubAction(ByExternalId, _incident),
     }
 
+    # Pages and searches
 
-def _rows(body: Any, key: str) -> list[dict[str, Any]]:
-    rows = body.get(key) if isinstance(body, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    async def _issue_type_rows(self, doing: str = "get issue types") -> list[dict[str, Any]]:
+        url = self._url(doing, "issue", "createmeta", self._config["projectKey"], "issuetypes")
+        return [each async for each in self._rows(doing, url, "issueTypes", "values")]
+
+    async def _rows(
+        self, doing: str, url: str, *names: str, params: Query | None = None, size: int = PAGE
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The rows of all pages that follow one another by `startAt`. They stand under one of these names."""
+        seen = 0
+        for _ in range(PAGES):
+            asked = {**(params or {}), "startAt": seen, "maxResults": size}
+            page = (await self.call(doing, "GET", url, params=asked)).value
+            name = next((each for each in names if isinstance(page, dict) and each in page), names[0])
+            rows = self.key(doing, page, name)
+            for row in rows:
+                yield row
+            seen += len(rows)
+            if not rows or _is_last(page, seen, len(rows), size):
+                return
+        raise self._endless(doing)
+
+    async def _search(self, doing: str, jql: str, fields: str) -> AsyncIterator[dict[str, Any]]:
+        """The issues a query finds; Cloud and Data Center search in different places."""
+        params: Query = {"jql": jql, "fields": fields}
+        is_cloud = await self._is_cloud(doing)
+        url = self._url(doing, "search", *(["jql"] if is_cloud else []))
+        rows = self._token_rows(doing, url, params) if is_cloud else self._rows(doing, url, "issues", params=params)
+        try:
+            async for row in rows:
+                yield row
+        except ConnectorError as fault:
+            if fault.status in (404, 410):  # another kind of Jira than we remember
+                self._http.memory.forget(self._base)
+            raise
+
+    async def _token_rows(self, doing: str, url: str, params: Query) -> AsyncIterator[dict[str, Any]]:
+        """The issues of all pages that follow one another by token."""
+        asked = {**params, "maxResults": PAGE}
+        for _ in range(PAGES):
+            page = (await self.call(doing, "GET", url, params=asked)).value
+            for row in self.key(doing, page, "issues"):
+                yield row
+            token = page.get("nextPageToken")
+            if page.get("isLast") is True or not token:
+                return
+            asked["nextPageToken"] = str(token)
+        raise self._endless(doing)
+
+    def _endless(self, doing: str) -> ConnectorError:
+        return self.trouble(doing, f"the answer has more than {PAGES} pages", code="bad_answer", permanent=True)
+
+    async def _is_cloud(self, doing: str) -> bool:
+        """Whether this is Jira Cloud, remembered for some minutes."""
+        known = self._http.memory.get(self._base)
+        if known is None:
+            info = (await self.call(doing, "GET", self._url(doing, "serverInfo"))).value
+            known = str((info if isinstance(info, dict) else {}).get("deploymentType") or "Server")
+            self._http.memory.put(self._base, known, DEPLOYMENT_TTL_S)
+        return bool(known == "Cloud")
 
 
-def _short(issue: Mapping[str, Any]) -> dict[str, Any]:
-    fields = issue.get("fields")
-    title = fields.get("summary") if isinstance(fields, dict) else None
-    return {"id": issue.get("id"), "key": issue.get("key"), "title": title}
+def _is_last(page: dict[str, Any], seen: int, rows: int, size: int) -> bool:
+    """Whether a page ends the list. `isLast` is believed first, then `total`, then a page that is not full."""
+    if isinstance(page.get("isLast"), bool):
+        return bool(page["isLast"])
+    total = page.get("total")
+    return seen >= total if isinstance(total, int) else rows < (page.get("maxResults") or size)
 
 
-def _summary(title: str) -> str:
-    """One line: pieces between line breaks trimmed and joined by a comma, cut to what Jira takes."""
-    pieces = [piece.strip() for piece in re.split(r"[\r\n]+", title)]
-    return _cut(", ".join(piece for piece in pieces if piece), SUMMARY_LIMIT)
+def _under(name: str, value: Any) -> dict[str, Any] | None:
+    return None if value is None else {name: value}
 
 
-def _cut(text: str, most: int, sign: str = " […]") -> str:
-    """The text, its end replaced by a sign of the cut when it is longer than `most` UTF-16 units, as Jira counts."""
-    if len(text.encode("utf-16-le")) // 2 <= most:
-        return text
-    room = (most - len(sign)) * 2
-    return text.encode("utf-16-le")[:room].decode("utf-16-le", "ignore") + sign
+def _labels(labels: list[str] | None, marker: str) -> list[str] | None:
+    """The labels with the marker among them; None when there is nothing to say about labels."""
+    if labels is None and not marker:
+        return None
+    kept = [cut(each, LABEL, "…") for each in labels or ()]
+    return kept if not marker or marker in kept else [*kept, marker]
 
 
-def _segment(text: str) -> str:
-    """An id or key as one segment of a path."""
-    return quote(text, safe="")
-
-
-def _quoted(text: str) -> str:
-    """A text between the quotation marks of JQL."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-_SPECIAL = re.compile(r"[-!^+&*()\[\]/{}|:?~]")
-
-
-def _searched(title: str) -> str:
-    """A text inside a JQL text search, its operators taken literally (external/jira.md)."""
-    bare = title.replace('"', "").replace("\\", "\\\\").replace("'", "\\\\")
-    return _SPECIAL.sub(lambda sign: "\\\\" + sign.group(), bare)
+def _time(text: Any) -> datetime | None:
+    """A time as Jira writes it (`2026-03-04T05:06:07.000+0000`), aware; None where there is none."""
+    try:
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None

@@ -248,6 +248,8 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
     """A listening socket and the base URL to reach it from here; port 0 picks a free one. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
+    # Accepted sockets inherit it; without, an answer in two pieces waits for the reader's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     near = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (asked for by name)
     name = f"[{near}]" if ":" in near else near
     return listener, f"http://{name}:{listener.getsockname()[1]}"
