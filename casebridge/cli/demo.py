@@ -91,12 +91,27 @@ class _Stage:
         return answer
 
     def _lines(self, arrow: str, values: dict[str, Any]) -> None:
+        width = max((len(key) for key in values), default=0)
         for key, value in values.items():
-            text = msgspec.json.encode(value).decode()
-            line = Text(f"    {arrow} ", style="dim")
-            line.append(f"{key}: ", style="dim")
-            line.append(text if len(text) <= 96 else f"{text[:95]}…")
-            self.console.print(line)
+            for number, text in enumerate(_readable(value)):
+                line = Text(f"    {arrow} {key if number == 0 else '':<{width}}  ", style="dim")
+                line.append(text, style="default")
+                self.console.print(line, no_wrap=True, overflow="ellipsis")
+
+
+def _readable(value: Any) -> list[str]:
+    """A value of JSON as lines for people."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if each is not None}
+        plain = {key: each for key, each in kept.items() if not isinstance(each, dict)}
+        return [f"{key} {', '.join(_readable(each))}" for key, each in plain.items()] or ["{}"]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [" ".join(map(str, each.values())) for each in value]
+    if isinstance(value, list):
+        return [", ".join(map(str, value)) or "none"]
+    return [msgspec.json.encode(value).decode()]
 
 
 def _story(stage: _Stage, jira_url: str) -> None:
@@ -178,10 +193,10 @@ def _show_issue(console: Console, jira_url: str, key: str) -> None:
     console.print(Panel(body, title=f"[bold]{key} in Jira[/]", border_style="green"))
     console.print(
         "\n[bold]How to go on[/]\n"
-        "  make serve                                   keep a server running: http://127.0.0.1:5601\n"
-        "  .venv/bin/casebridge sandbox jira            a Jira to try connectors on\n"
-        "  .venv/bin/casebridge --help                  all commands\n"
-        "  docs/README.md                               settings, running, connectors, decisions\n"
+        "  make serve                         a server to keep: http://127.0.0.1:5601\n"
+        "  .venv/bin/casebridge sandbox jira  a Jira to try connectors on\n"
+        "  .venv/bin/casebridge --help        all commands\n"
+        "  docs/README.md                     settings, running, connectors, decisions\n"
     )
 
 

@@ -111,7 +111,6 @@ class KeyFile(Vault):
         self._path = path
         self._seen: tuple[int, ...] = ()
         super().__init__(read_keys(path))
-        self._look()
 
     def seal(self, secrets: Mapping[str, Any], about: str) -> bytes:
         """The envelope of `secrets`; VaultError while the file cannot be read, since its key might be lost."""

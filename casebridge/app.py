@@ -1,0 +1,396 @@
+"""The composition root: from settings to a wired program, and back down again in order.
+
+`build` opens everything one server process needs, `Program.close` lets go of it, the database last. `asgi` is the same
+for servers that want to be given an application. Only this module knows every room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import structlog
+
+from casebridge import logs
+from casebridge.api.dispatch import ApiSettings, api_app
+from casebridge.api.table import ROUTES
+from casebridge.connectors import registry
+from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.domain.connector import Connector
+from casebridge.domain.delivery import RetryRule
+from casebridge.domain.errors import CasebridgeError, InvalidInput, StorageUnavailable
+from casebridge.push.worker import Worker
+from casebridge.security.vault import KeyFile, VaultError, ensure_key
+from casebridge.services.accounts import ADMIN, ensure_admin
+from casebridge.services.ground import Ground, PushSettings
+from casebridge.settings import Loaded, Preconfigured, Settings, load, masked_url
+from casebridge.storage import connectors as stored_connectors
+from casebridge.storage.migrations import HEAD, migrate_apart, schema_number
+from casebridge.storage.opening import open_database
+from casebridge.storage.session import Database
+
+log = structlog.get_logger(__name__)
+
+RESTART_AFTER_S = 5.0
+
+Level = Literal["available", "degraded", "unavailable"]
+
+
+class CannotStart(CasebridgeError):
+    """The server cannot run here; one line says why and what to do."""
+
+    exit_code = 1
+
+
+class StoreRefused(CannotStart):
+    """The store must not be used by this server as things are: touching it could lose something."""
+
+    exit_code = 3
+
+
+class Background(Protocol):
+    """Work that goes on beside requests."""
+
+    async def run(self) -> None:
+        """Go on until `stop`, then finish what is under way."""
+        ...
+
+    def stop(self) -> None:
+        """Take up nothing new."""
+        ...
+
+
+class Program:
+    """A wired server: `api` answers requests, the background works beside it."""
+
+    def __init__(
+        self, ground: Ground, settings: Settings, background: Sequence[Background], held: AsyncExitStack
+    ) -> None:
+        self.ground = ground
+        self.api = api_app(ground, ROUTES, settings=_api_settings(settings, self._worker_level))
+        self._drain_s = settings.drain_s
+        self._stop_until = 0.0
+        self._stopping = asyncio.Event()
+        self._held = held
+        self._background = background
+        self._failing: set[Background] = set()
+        self._tasks = [asyncio.create_task(self._keep_going(each)) for each in background]
+
+    def stop(self) -> None:
+        """Tell the background to take up nothing new; from now on `close` has `drain_s` seconds."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._stop_until = time.monotonic() + self._drain_s
+            for each in self._background:
+                each.stop()
+
+    async def close(self) -> None:
+        """Wait for what is under way in the background, then let go of everything, the database last."""
+        self.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=max(0.0, self._stop_until - time.monotonic()))
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._held.aclose()
+
+    async def _keep_going(self, work: Background) -> None:
+        while not self._stopping.is_set():
+            try:
+                await work.run()
+                return
+            except Exception:
+                self._failing.add(work)
+                log.exception("background work failed and starts again", work=type(work).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RESTART_AFTER_S)
+            self._failing.discard(work)
+
+    def _worker_level(self) -> Level:
+        return "available" if self._background and not self._failing else "unavailable"
+
+
+def _api_settings(settings: Settings, worker_level: Callable[[], Level]) -> ApiSettings:
+    return ApiSettings(
+        server_name=settings.server_name,
+        base_path=settings.base_path,
+        body_limit_bytes=settings.max_body_bytes,
+        check_kbn_version=settings.check_kbn_version,
+        require_internal_origin=settings.strict_internal_origin,
+        worker_level=worker_level,
+    )
+
+
+def _print_password(password: str) -> None:
+    print(
+        f'\nThe user "{ADMIN}" was made, with the password\n\n    {password}\n\nIt is shown this once.\n',
+        file=sys.stderr,
+    )
+    sys.stderr.flush()
+
+
+def _push_worker(ground: Ground, settings: Settings) -> Sequence[Background]:
+    return [Worker(ground)] if settings.worker else []
+
+
+async def build(
+    settings: Settings,
+    *,
+    background: Callable[[Ground, Settings], Sequence[Background]] = _push_worker,
+    tell_password: Callable[[str], None] = _print_password,
+) -> Program:
+    """Open everything and wire it. CannotStart in one line when that cannot be.
+
+    `background` makes the work beside requests; `tell_password` is called once with the password made up for the first
+    user.
+    """
+    held = AsyncExitStack()
+    try:
+        ground = await _open(settings, held, tell_password)
+        return Program(ground, settings, background(ground, settings), held)
+    except BaseException:
+        await held.aclose()
+        raise
+
+
+async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callable[[str], None]) -> Ground:
+    """Everything services stand on; `held` lets go of it in the opposite order."""
+    make_data_folder(settings.data)
+    if settings.database_url is None:
+        held.enter_context(holding(settings.data))
+    database = await open_current(settings)
+    held.push_async_callback(database.close)
+    vault = await open_vault(settings, database)
+    password = await ensure_admin(database, settings.admin_password)
+    if password is not None:
+        tell_password(password)
+    allowed = AllowedHosts(settings.allowed_hosts)
+    _tell_troubles(settings, allowed)
+    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s)
+    held.push_async_callback(outbound.close)
+    return _ground(settings, database, vault, outbound, allowed)
+
+
+def _tell_troubles(settings: Settings, allowed: AllowedHosts) -> None:
+    """Log which connector types and preconfigured connectors of the settings cannot work; that stops nothing."""
+    known = registry.types()
+    for type_id in settings.enabled_connector_types:
+        if type_id != "*" and type_id not in known:
+            log.warning("an enabled connector type is not known to this version", type=type_id)
+    for each in settings.connectors:
+        try:
+            if each.type in known:
+                known[each.type].validate(each.config, each.secrets, allowed, legacy=True)
+            elif each.problem is None:
+                log.warning("the type of a preconfigured connector is not known", connector=each.id, type=each.type)
+        except InvalidInput as error:
+            log.warning("a preconfigured connector will not work", connector=each.id, reason=str(error))
+
+
+def make_data_folder(folder: Path) -> None:
+    """The data folder with its parts, open to its owner alone when it is made here."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "files").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"The data folder {folder} cannot be made: {error.strerror}.") from None
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Be the one server of the SQLite database in this folder; StoreRefused when there is one already."""
+    path = folder / "casebridge.lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotStart(f"The data folder {folder} cannot be written to: {error.strerror}.") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        other = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(handle)
+        raise StoreRefused(
+            f"The database in {folder} is served by another process (id {other}); stop it first, or use another --data."
+        ) from None
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+async def open_current(settings: Settings) -> Database:
+    """The database at the schema of this program, migrated if it was older; StoreRefused when it is newer."""
+    target = settings.database_target
+    if isinstance(target, Path):
+        _make_private(target)
+    try:
+        database = await open_database(target, pool_size=settings.database_pool_size)
+        try:
+            if is_current(await schema_number(database), settings):
+                return database
+        except BaseException:
+            await database.close()
+            raise
+        await database.close()
+        log.info("the database is being migrated", to=HEAD)
+        await migrate_apart(target)
+        return await open_database(target, pool_size=settings.database_pool_size)
+    except StorageUnavailable as error:
+        raise CannotStart(str(error)) from error
+
+
+async def open_existing(settings: Settings) -> Database:
+    """The database as it is; StoreRefused unless it has this program's schema."""
+    target = settings.database_target
+    if isinstance(target, Path) and not target.exists():
+        raise CannotStart(f"There is no database {target}; start the server once, or check --data.")
+    try:
+        database = await open_database(target, pool_size=1)
+        try:
+            if not is_current(await schema_number(database), settings):
+                raise StoreRefused("The database has an older schema; run casebridge migrate, or start the server.")
+        except BaseException:
+            await database.close()
+            raise
+        return database
+    except StorageUnavailable as error:
+        raise CannotStart(str(error)) from error
+
+
+def is_current(number: str | None, settings: Settings) -> bool:
+    """Whether a schema is this program's; False when it is older or missing, StoreRefused when it is newer."""
+    if number is None or number == HEAD:
+        return number == HEAD
+    if not number.isdecimal() or int(number) > int(HEAD):
+        named = settings.database_target if settings.database_url is None else masked_url(settings.database_url)
+        raise StoreRefused(
+            f"The database {named} has schema {number}, newer than the {HEAD} of this version; "
+            "run the version that wrote it, or restore a backup made before the upgrade."
+        )
+    return False
+
+
+def _make_private(file: Path) -> None:
+    """Make a SQLite file before SQLite does, so that its mode, which the files beside it take over, is 0600."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise CannotStart(f"The database {file} cannot be opened: {error.strerror}.") from None
+
+
+async def open_vault(settings: Settings, database: Database) -> KeyFile:
+    """The vault, with a new key for a store that holds no secret yet; StoreRefused when the keys of one are missing."""
+    path = settings.key_file
+    if not path.exists() and await stored_connectors.list_sealed(database):
+        raise StoreRefused(
+            f"The key file {path} is missing, but the database holds secrets sealed with it; restore it from a backup."
+        )
+    try:
+        if ensure_key(path):
+            log.info("an encryption key was made; back it up apart from the database", file=str(path))
+        elif path.stat().st_mode & 0o077:
+            log.warning("the key file can be read by others; chmod 600 it", file=str(path))
+        return KeyFile(path)
+    except (VaultError, OSError) as error:
+        raise CannotStart(str(error)) from None
+
+
+def _ground(
+    settings: Settings, database: Database, vault: KeyFile, outbound: Outbound, allowed: AllowedHosts
+) -> Ground:
+    return Ground(
+        database=database,
+        vault=vault,
+        outbound=outbound,
+        allowed_hosts=allowed,
+        preconfigured={each.id: _connector(each) for each in settings.connectors},
+        preconfigured_secrets={each.id: each.secrets for each in settings.connectors},
+        enabled_connector_types=settings.enabled_connector_types,
+        public_base_url=settings.public_base_url,
+        push=PushSettings(
+            lease_s=settings.lease_s,
+            wait_s=settings.push_wait_s,
+            lookup_lag_s=settings.lookup_lag_s,
+            call_timeout_s=settings.connector_timeout_s,
+            worker_poll_s=settings.worker_poll_s,
+            retry=RetryRule(settings.retry_first_s, settings.retry_max_s, settings.retry_attempts),
+            circuit_faults=settings.circuit_faults,
+            circuit_probe_s=settings.circuit_probe_s,
+        ),
+    )
+
+
+def _connector(given: Preconfigured) -> Connector:
+    return Connector(
+        id=given.id,
+        space="",
+        name=given.name,
+        type=given.type,
+        config=given.config,
+        is_preconfigured=True,
+        expose_config=given.expose_config,
+    )
+
+
+class Served:
+    """A program as an ASGI application that is opened and closed by the lifespan messages of its server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._program: Program | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection, or the life of the server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._program is not None:
+            await self._program.api(scope, receive, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            self._program = await build(self._settings)
+        except CasebridgeError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        watch = asyncio.create_task(_end_with_parent())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        watch.cancel()
+        await self._program.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _end_with_parent() -> None:
+    """Stop this server process when the process that started it as one of several was killed."""
+    parent = multiprocessing.parent_process()
+    while parent is not None:
+        if not parent.is_alive():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        await asyncio.sleep(1)
+
+
+def asgi(environ: Mapping[str, str] = os.environ) -> Served:
+    """The application with settings from variables and the TOML file: `uvicorn --factory casebridge.app:asgi`."""
+    loaded = load({}, environ)
+    start_logs(loaded)
+    return Served(loaded.settings)
+
+
+def start_logs(loaded: Loaded) -> None:
+    """Log as the settings say, beginning with what looks odd in them."""
+    logs.set_up(loaded.settings.log_level, loaded.settings.log_format)
+    for warning in loaded.warnings:
+        log.warning(warning)

@@ -1,0 +1,62 @@
+"""`casebridge sandbox`: simulated external systems over real HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def jira(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8090,
+    mode: Annotated[Literal["cloud", "datacenter"], Parameter(help="Which Jira to be.")] = "cloud",
+    project: Annotated[tuple[str, ...], Parameter(help="Key of a project there is; may be repeated.", negative="")] = (
+        "OPS",
+    ),
+    email: Annotated[str, Parameter(help="The one account.")] = "bot@example.org",
+    api_token: Annotated[str, Parameter(help="Its token.")] = "sandbox-token",  # noqa: S107 - of a simulated system
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+    rate_limit_per_minute: Annotated[int | None, Parameter(help="More calls a minute are answered 429.")] = None,
+    search_lag_s: Annotated[float, Parameter(help="How many seconds searches are behind.")] = 0.0,
+    state_file: Annotated[Path | None, Parameter(help="Keeps the issues over a restart.")] = None,
+) -> int:
+    """Run a simulated Jira until Ctrl+C: the API of the real one, a page of its issues, and faults on demand.
+
+    Give a connector its address, a project, the email and the token. Casebridge reaches a loopback address only when it
+    is named: start the server with `--allowed-hosts 127.0.0.1`. The faults are told in docs/sandbox-jira.md.
+    """
+    from casebridge.app import CannotStart
+    from casebridge.sandbox.faults import BadFault
+    from casebridge.sandbox.jira import serve_jira
+    from casebridge.settings import SettingsError
+
+    def ready(url: str) -> None:
+        print(
+            f"A simulated Jira listens on {url} (projects {', '.join(project)}, {email}, token {api_token}).",
+            flush=True,
+        )
+
+    try:
+        serve_jira(
+            host=host,
+            port=port,
+            mode=mode,
+            projects=project,
+            email=email,
+            api_token=api_token,
+            faults=fault,
+            rate_limit_per_minute=rate_limit_per_minute,
+            search_lag_s=search_lag_s,
+            state_file=state_file,
+            ready=ready,
+        )
+    except BadFault as error:
+        raise SettingsError(f"fault: {error}") from None
+    except OSError as error:
+        raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another --port.") from None
+    return 0

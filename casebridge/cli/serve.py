@@ -1,0 +1,152 @@
+"""`casebridge serve`: listens, wires the program and runs it until a signal asks to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import casebridge
+from casebridge.cli.options import AllOptions, read
+from casebridge.settings import SETTINGS, Loaded, Settings, SettingsError, to_environ
+
+
+def serve(options: AllOptions = None) -> int:
+    """Run the server until SIGTERM or Ctrl+C asks it to stop.
+
+    Every option is also a variable, `--port` for example `CASEBRIDGE_PORT`, and a key of the TOML file. Keep a password
+    in `--database-url` out of the command line: set `CASEBRIDGE_DATABASE_URL` instead. The password of the first user
+    can only be given as `CASEBRIDGE_ADMIN_PASSWORD` or in the file. Preconfigured connectors are tables of the file;
+    see docs/settings.md.
+    """
+    loaded = read(options)
+    settings = loaded.settings
+    with listen(settings.host, settings.port) as listener:
+        # What follows takes a moment to import; a wrong setting should not have to wait for it.
+        from casebridge.app import start_logs
+
+        start_logs(loaded)
+        return _serve_alone(settings, listener) if settings.workers == 1 else _serve_many(loaded, listener)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, which takes no connection yet; SettingsError for an unknown host, CannotListen otherwise."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror:
+        raise SettingsError(f"host: {host} is not known here; expected an address or name of this machine.") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        from casebridge.app import CannotStart
+
+        advice = " Choose another --port, or 0 for a free one." if error.errno != 99 else ""
+        raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}.{advice}") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}{settings.base_path}"
+
+
+def _uvicorn(app: Any, settings: Settings, **more: Any) -> Any:
+    """How uvicorn is to serve an application; it neither logs requests nor believes proxy headers."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.drain_s,
+        **more,
+    )
+
+
+def _serve_alone(settings: Settings, listener: socket.socket) -> int:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, listener))
+    return 0
+
+
+async def _run(settings: Settings, listener: socket.socket) -> None:
+    from casebridge.app import build
+
+    program = await build(settings)
+    try:
+        server = _server(_uvicorn(program.api, settings, lifespan="off"), program, _url(settings, listener))
+        await server.serve(sockets=[listener])
+    finally:
+        await program.close()
+
+
+def _server(config: Any, program: Any, url: str) -> Any:
+    """A uvicorn server that drains the program together with its own requests, and then ends with exit code 0."""
+    import structlog
+    import uvicorn
+    from uvicorn.server import HANDLED_SIGNALS
+
+    log = structlog.get_logger(__name__)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            log.info("listening", url=url, version=casebridge.__version__)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            log.info("stopping")
+            program.stop()
+            await super().shutdown(sockets)
+            await program.close()
+            log.info("stopped")
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Until everything is closed, a signal asks to stop; none is raised again afterwards."""
+            before = {each: signal.signal(each, self.handle_exit) for each in HANDLED_SIGNALS}
+            try:
+                yield
+            finally:
+                for each, handler in before.items():
+                    signal.signal(each, handler)
+
+    return Server(config)
+
+
+def _serve_many(loaded: Loaded, listener: socket.socket) -> int:
+    """Several processes on one socket. Database, key and first user are made before the first of them starts."""
+    import structlog
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    settings = loaded.settings
+    asyncio.run(_rehearse(settings))
+    os.environ.pop(SETTINGS["admin_password"].variable, None)
+    os.environ.update(to_environ(loaded))
+    structlog.get_logger(__name__).info("listening", url=_url(settings, listener), workers=settings.workers)
+    config = _uvicorn("casebridge.app:asgi", settings, lifespan="on", factory=True, workers=settings.workers)
+    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor.run()
+    return 1 if any(each.exitcode == STARTUP_FAILURE for each in supervisor.processes) else 0
+
+
+async def _rehearse(settings: Settings) -> None:
+    from casebridge.app import build
+
+    program = await build(settings, background=lambda ground, settings: [])
+    await program.close()

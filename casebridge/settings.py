@@ -1,0 +1,509 @@
+"""Every knob of the server: its type, default, unit and one line of help; and where each value came from.
+
+A command-line option beats a `CASEBRIDGE_…` variable, that beats the TOML file, that beats the default. Only `app` and
+`cli` read this module. It opens nothing but the TOML file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from casebridge.domain.errors import CasebridgeError
+
+PREFIX = "CASEBRIDGE_"
+CONFIG_VARIABLE = "CASEBRIDGE_CONFIG"
+FILE_NAME = "casebridge.toml"
+MASK = "********"
+
+RESERVED_IDS = frozenset(
+    {
+        "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor",
+        "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "prototype", "toLocaleString", "toString", "valueOf",
+    }
+)  # fmt: skip
+"""Names that clients written in JavaScript cannot use as keys of an object (connectors.md 2)."""
+
+
+class SettingsError(CasebridgeError):
+    """A setting is wrong; the text is one line that names it, where it was given, and what was expected."""
+
+
+class Knob(msgspec.Struct, frozen=True):
+    """What is said about a setting beside its type and default. `least` and `most` are inclusive, `above` is not."""
+
+    group: str
+    help: str
+    unit: str = ""
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+
+class Preconfigured(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[connectors.<id>]` table. `problem` says what is wrong with it: the server starts, using it fails."""
+
+    id: str
+    name: str
+    type: str
+    config: dict[str, Any] = {}
+    secrets: dict[str, Any] = {}
+    expose_config: bool = False
+    problem: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Preconfigured({self.id!r})"
+
+
+_SERVER, _STORE, _HTTP, _CONNECTORS, _PUSHES, _LOGS = "Server", "Store", "HTTP", "Connectors", "Pushes", "Logs"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one server."""
+
+    host: Annotated[str, Knob(_SERVER, "Address or name to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1"
+    port: Annotated[int, Knob(_SERVER, "Port to listen on; 0 takes a free one.", least=0, most=65535)] = 5601
+    data: Annotated[
+        Path, Knob(_SERVER, "Folder of the SQLite database, the encryption key and files; made with mode 0700.")
+    ] = Path("casebridge-data")
+    workers: Annotated[int, Knob(_SERVER, "Server processes; more than one needs PostgreSQL.", least=1, most=64)] = 1
+    drain_s: Annotated[
+        int, Knob(_SERVER, "How long a stop waits for requests and pushes under way.", "s", least=0, most=3600)
+    ] = 30
+    database_url: Annotated[
+        str | None, Knob(_STORE, "Address of a PostgreSQL database; without it, SQLite in the data folder.")
+    ] = None
+    database_pool_size: Annotated[
+        int, Knob(_STORE, "Most connections to PostgreSQL of each process.", least=1, most=1000)
+    ] = 10
+    encryption_key_file: Annotated[
+        Path | None, Knob(_STORE, "File of the keys that seal secrets; without it, encryption.key in the data folder.")
+    ] = None
+    admin_password: Annotated[
+        str | None,
+        Knob(_STORE, "Password of the user admin, made at the first start; without it one is made up.", secret=True),
+    ] = None
+    base_path: Annotated[str, Knob(_HTTP, "Prefix of every address, such as /kbn.")] = ""
+    server_name: Annotated[str, Knob(_HTTP, "Name told in the header kbn-name and by /api/status.")] = "casebridge"
+    public_base_url: Annotated[
+        str | None, Knob(_HTTP, "Address under which people reach this server, for links in incidents.")
+    ] = None
+    max_body_bytes: Annotated[int, Knob(_HTTP, "Largest JSON body taken.", "bytes", least=1024)] = 1_048_576
+    check_kbn_version: Annotated[
+        bool, Knob(_HTTP, "Refuse clients whose header kbn-version names another version than ours.")
+    ] = False
+    strict_internal_origin: Annotated[
+        bool, Knob(_HTTP, "Refuse internal routes to clients without the header x-elastic-internal-origin.")
+    ] = False
+    session_cookie_secure: Annotated[
+        bool, Knob(_HTTP, "Whether the cookie of a browser session is sent over HTTPS only.")
+    ] = True
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Knob(_CONNECTORS, "Hosts that connectors may reach; * stands for public addresses, others must be named."),
+    ] = ("*",)
+    enabled_connector_types: Annotated[
+        tuple[str, ...], Knob(_CONNECTORS, "Connector types that may be used, such as .jira; * stands for all.")
+    ] = ("*",)
+    connector_timeout_s: Annotated[
+        float, Knob(_CONNECTORS, "Time an external system has to answer one call.", "s", above=0)
+    ] = 60.0
+    worker: Annotated[bool, Knob(_PUSHES, "Whether this server runs the worker that repeats pushes.")] = True
+    worker_poll_s: Annotated[
+        float, Knob(_PUSHES, "How often the worker looks for due deliveries without being told.", "s", above=0)
+    ] = 2.0
+    lease_s: Annotated[
+        float, Knob(_PUSHES, "How long a delivery stays with a process that shows no sign of life.", "s", above=0)
+    ] = 30.0
+    push_wait_s: Annotated[
+        float, Knob(_PUSHES, "How long a push waits for its turn behind another push of the case.", "s", least=0)
+    ] = 20.0
+    retry_first_s: Annotated[
+        float, Knob(_PUSHES, "Wait before the second try of a delivery; it doubles with each try.", "s", above=0)
+    ] = 30.0
+    retry_max_s: Annotated[float, Knob(_PUSHES, "Longest wait between two tries.", "s", above=0)] = 3600.0
+    retry_attempts: Annotated[int, Knob(_PUSHES, "Tries before a delivery has failed for good.", least=1)] = 12
+    circuit_faults: Annotated[
+        int, Knob(_PUSHES, "Passing faults in a row after which a connector is left alone for a while.", least=1)
+    ] = 5
+    circuit_probe_s: Annotated[
+        float, Knob(_PUSHES, "How long a connector is left alone before one delivery tries again.", "s", above=0)
+    ] = 60.0
+    lookup_lag_s: Annotated[
+        float, Knob(_PUSHES, "How old an attempt must be before finding nothing means it was not done.", "s", least=0)
+    ] = 10.0
+    auto_push_quiet_s: Annotated[
+        float, Knob(_PUSHES, "How long changes of a case are gathered before it is pushed by itself.", "s", least=0)
+    ] = 2.0
+    log_level: Annotated[
+        str, Knob(_LOGS, "Least severity that is logged.", choices=("debug", "info", "warning", "error"))
+    ] = "info"
+    log_format: Annotated[
+        str, Knob(_LOGS, "Lines for people, or one JSON object a line.", choices=("text", "json"))
+    ] = "text"
+    connectors: tuple[Preconfigured, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without values: some are secret."""
+        return f"Settings(data={str(self.data)!r})"
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The SQLite file; only used without a `database_url`."""
+        return self.data / "casebridge.sqlite"
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the keys that seal secrets."""
+        return self.encryption_key_file or self.data / "encryption.key"
+
+    @property
+    def database_target(self) -> str | Path:
+        """What storage opens."""
+        return self.database_url or self.sqlite_path
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting as loader, command line and docs see it. `kind` is its type without `None`."""
+
+    name: str
+    kind: Any
+    default: Any
+    knob: Knob
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+    @property
+    def option(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def _settings() -> dict[str, Setting]:
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    defaults = Settings()
+    found = {}
+    for name in Settings.__struct_fields__:
+        if typing.get_origin(hints[name]) is Annotated:
+            kind, knob = typing.get_args(hints[name])
+            kinds = [each for each in typing.get_args(kind) if each is not type(None) and each is not ...]
+            is_optional = type(None) in typing.get_args(kind)
+            found[name] = Setting(name, kinds[0] if is_optional else kind, getattr(defaults, name), knob)
+    return found
+
+
+SETTINGS = _settings()
+"""Every setting by name, in the order of the docs."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings, where each came from (such as `variable CASEBRIDGE_PORT`), the TOML file read, and what looks odd."""
+
+    settings: Settings
+    sources: dict[str, str]
+    file: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class _Given(msgspec.Struct, frozen=True):
+    value: Any
+    source: str
+    folder: Path | None = None
+
+
+def load(options: Mapping[str, str], environ: Mapping[str, str]) -> Loaded:
+    """The effective settings; SettingsError for the first wrong one.
+
+    `options` maps names of settings, and `config` for the TOML file, to texts as typed. An empty variable counts as
+    not given.
+    """
+    given: dict[str, _Given] = {}
+    for name, setting in SETTINGS.items():
+        if options.get(name) is not None:
+            given[name] = _Given(options[name], f"option {setting.option}")
+        elif environ.get(setting.variable):
+            given[name] = _Given(environ[setting.variable], f"variable {setting.variable}")
+    file = _file(options, environ, given.get("data"))
+    table = {} if file is None else _read(file, is_found=not _named_file(options, environ))
+    for name in SETTINGS.keys() & table.keys() - given.keys():
+        given[name] = _Given(table[name], f"file {file}", file.parent if file else None)
+    values = {name: _value(SETTINGS[name], each) for name, each in given.items()}
+    connectors = tuple(_connector(id_, entry, file) for id_, entry in table.get("connectors", {}).items())
+    sources = {name: given[name].source if name in given else "default" for name in SETTINGS}
+    settings = Settings(**values, connectors=connectors)
+    _check(settings, sources)
+    return Loaded(settings, sources, file, (*_unknown_variables(environ), *_problems(connectors)))
+
+
+def to_environ(loaded: Loaded) -> dict[str, str]:
+    """Variables that make another process of this server load the same settings, the admin's password left out."""
+    environ = {CONFIG_VARIABLE: str(loaded.file.absolute())} if loaded.file else {}
+    for name, setting in SETTINGS.items():
+        value = getattr(loaded.settings, name)
+        if loaded.sources[name] != "default" and value is not None and not setting.knob.secret:
+            environ[setting.variable] = to_text(value.absolute() if isinstance(value, Path) else value)
+    return environ
+
+
+def to_text(value: Any) -> str:
+    """A value as a variable spells it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def masked_url(url: str) -> str:
+    """An address whose password, if it has one, is replaced; a nameless one when it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        return MASK
+    query = re.sub(r"(?i)(password=)[^&]*", rf"\g<1>{MASK}", parts.query)
+    netloc = parts.netloc
+    if password is not None:
+        user, _, host = netloc.rpartition("@")
+        netloc = f"{user.partition(':')[0]}:{MASK}@{host}"
+    return parts._replace(netloc=netloc, query=query).geturl()
+
+
+# --- the TOML file
+
+
+def _named_file(options: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    return options.get("config") or environ.get(CONFIG_VARIABLE) or None
+
+
+def _file(options: Mapping[str, str], environ: Mapping[str, str], data: _Given | None) -> Path | None:
+    """The TOML file to read: the named one, else the one in the data folder if there is one."""
+    named = _named_file(options, environ)
+    if named is not None:
+        return Path(named)
+    found = (Settings().data if data is None else Path(data.value)) / FILE_NAME
+    return found if found.is_file() else None
+
+
+def _read(file: Path, *, is_found: bool) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {file} is not TOML: {error}.") from None
+    for name in table:
+        if name not in SETTINGS and name != "connectors":
+            raise SettingsError(f"{name} (file {file}): there is no such setting{_nearest(name, SETTINGS)}.")
+    if is_found and "data" in table:
+        raise SettingsError(f"data (file {file}): this file was found by its data folder, so it cannot name another.")
+    connectors = table.get("connectors", {})
+    if not isinstance(connectors, dict):
+        raise SettingsError(f"connectors (file {file}): expected tables such as [connectors.my-jira].")
+    return table
+
+
+def _connector(id_: str, entry: Any, file: Path | None) -> Preconfigured:
+    """A table as a connector; what is wrong with it is noted, only its id can stop the server."""
+    if id_ in RESERVED_IDS or not id_.strip():
+        raise SettingsError(f"connectors.{id_} (file {file}): this id is reserved; choose another one.")
+    table = entry if isinstance(entry, dict) else {}
+    problems = [] if isinstance(entry, dict) else ["expected a table"]
+    fields = {"name": str, "type": str, "config": dict, "secrets": dict, "expose_config": bool}
+    kept: dict[str, Any] = {"name": id_, "type": ""}
+    for name, value in table.items():
+        if name not in fields:
+            problems.append(f"unknown key {name}{_nearest(name, fields)}")
+        elif not isinstance(value, fields[name]):
+            problems.append(f"{name} is not of the right kind")
+        else:
+            kept[name] = value
+    if "type" not in table:
+        problems.append("type is missing")
+    return Preconfigured(id=id_, **kept, problem="; ".join(problems) or None)
+
+
+# --- one value
+
+
+def _value(setting: Setting, given: _Given) -> Any:
+    """The typed value, within its bounds; SettingsError otherwise."""
+    try:
+        if isinstance(given.value, str):
+            value = _from_text(setting, given.value, is_toml=given.folder is not None)
+        else:
+            value = _from_toml(setting, given.value)
+        _check_bounds(setting.knob, value)
+    except ValueError as error:
+        shown = "" if setting.knob.secret or setting.name == "database_url" else f", given {given.value!r}"
+        raise SettingsError(f"{setting.name} ({given.source}): {error}{shown}.") from None
+    if isinstance(value, Path) and given.folder is not None:
+        return given.folder / value
+    return value
+
+
+def _from_text(setting: Setting, text: str, *, is_toml: bool) -> Any:
+    """The value of a text; in the TOML file only texts and paths are written as one."""
+    if setting.kind is str:
+        return _checked_text(text)
+    if setting.kind is Path:
+        if not text:
+            raise ValueError("expected a path")
+        return Path(_checked_text(text)).expanduser()
+    if is_toml:
+        raise ValueError(f"expected {_KIND_NAMES[setting.kind]}, not a text")
+    if setting.kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError("expected true or false")
+        return text.lower() == "true"
+    if setting.kind == _LIST:
+        return _checked_list(each.strip() for each in text.split(",") if each.strip())
+    try:
+        return setting.kind(text)
+    except ValueError:
+        raise ValueError(f"expected {_KIND_NAMES[setting.kind]}") from None
+
+
+def _from_toml(setting: Setting, value: Any) -> Any:
+    """The value of anything but a text."""
+    if setting.kind is float and type(value) is int:
+        return float(value)
+    if setting.kind == _LIST and isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return _checked_list(value)
+    if type(value) is not setting.kind:
+        raise ValueError(f"expected {_KIND_NAMES[setting.kind]}")
+    return value
+
+
+_LIST = tuple[str, ...]
+_KIND_NAMES: dict[Any, str] = {
+    str: "a text",
+    Path: "a path",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    _LIST: "a list of texts",
+}
+
+
+def _checked_text(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected a text without control characters")
+    return text
+
+
+def _checked_list(values: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(values)
+    if not all(each.strip() == each and each.isprintable() and each and "," not in each for each in found):
+        raise ValueError("expected names without blanks around them and without commas")
+    return found
+
+
+def _check_bounds(knob: Knob, value: Any) -> None:
+    if knob.choices and value not in knob.choices:
+        raise ValueError(f"expected one of {', '.join(knob.choices)}")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if not math.isfinite(value):
+        raise ValueError("expected a finite number")
+    is_low = (knob.least is not None and value < knob.least) or (knob.above is not None and value <= knob.above)
+    if is_low or (knob.most is not None and value > knob.most):
+        raise ValueError(f"expected {bounds(knob)}")
+
+
+def bounds(knob: Knob) -> str:
+    """The values a number may have, as people say it; empty when there is no bound."""
+    text = ""
+    if knob.above is not None:
+        text = f"more than {knob.above:g}"
+    elif knob.least is not None:
+        text = f"{knob.least:g} to {knob.most:g}" if knob.most is not None else f"{knob.least:g} or more"
+    return f"{text} {knob.unit}".rstrip() if text else ""
+
+
+# --- rules that look at a whole value, or at several
+
+
+def _check(settings: Settings, sources: Mapping[str, str]) -> None:
+    """SettingsError for the first rule that is broken."""
+    for name, problem in _broken(settings):
+        raise SettingsError(f"{name} ({sources[name]}): {problem}.")
+
+
+def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
+    if not re.fullmatch(r"[^\s/]+", settings.host):
+        yield "host", f"expected an address or a name, given {settings.host!r}"
+    if not _is_base_path(settings.base_path):
+        yield "base_path", f"expected nothing, or / and segments without / at the end, given {settings.base_path!r}"
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", settings.server_name):
+        yield "server_name", f"expected printable ASCII, given {settings.server_name!r}"
+    if settings.public_base_url is not None and not _is_url(settings.public_base_url, ("http", "https")):
+        yield "public_base_url", f"expected http:// or https:// and a host, given {settings.public_base_url!r}"
+    if settings.database_url is not None and not _is_url(settings.database_url, ("postgresql", "postgres"), host=False):
+        yield "database_url", "expected postgresql://user@host/database"
+    if settings.database_url is None and settings.workers > 1:
+        yield "workers", f"expected 1 with SQLite, given {settings.workers}; more need PostgreSQL, see database_url"
+    if settings.retry_max_s < settings.retry_first_s:
+        yield "retry_max_s", f"expected at least retry_first_s, {settings.retry_first_s:g} s"
+    if settings.admin_password is not None and not settings.admin_password.strip():
+        yield "admin_password", "expected more than white space"
+    if blocking := _blocking_file(settings.data):
+        yield "data", f"expected a folder, but {blocking} is a file"
+    if settings.encryption_key_file is not None and settings.encryption_key_file.is_dir():
+        yield "encryption_key_file", f"expected a file, but {settings.encryption_key_file} is a folder"
+
+
+def _is_base_path(path: str) -> bool:
+    segments = path.split("/")[1:]
+    return path == "" or (
+        re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) is not None and not {".", ".."}.intersection(segments)
+    )
+
+
+def _is_url(url: str, schemes: tuple[str, ...], *, host: bool = True) -> bool:
+    try:
+        parts = urlsplit(url)
+        name, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return url.startswith(tuple(f"{each}://" for each in schemes)) and bool(name or not host) and " " not in url
+
+
+def _blocking_file(folder: Path) -> Path | None:
+    """The nearest thing on the way to this folder that exists and is no folder."""
+    for each in (folder, *folder.absolute().parents):
+        if each.exists():
+            return None if each.is_dir() else each
+    return None
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
+    known = {setting.variable for setting in SETTINGS.values()} | {CONFIG_VARIABLE}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            yield f"The variable {name} means nothing to this server{_nearest(name, known)}."
+
+
+def _problems(connectors: Iterable[Preconfigured]) -> Iterable[str]:
+    for each in connectors:
+        if each.problem:
+            yield f"The preconfigured connector {each.id} will not work: {each.problem}."
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
