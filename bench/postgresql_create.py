@@ -60,10 +60,13 @@ def _measure(pgbench: str, ours_dsn: str, limit_dsn: str) -> list[Row]:
 
 
 def _script() -> str:
-    """The statements of one create as a pgbench script, in one transaction."""
-    statements = [literal(write) for write in writes_of_a_create("postgresql", "case-id")]
-    text = ";\n".join(re.sub(r" RETURNING [a-z_, ]+$", "", each.replace("\n", " ")) for each in statements)
-    return f"\\set rnd random(1, 1000000000000000000)\nBEGIN;\n{text.replace('case-id', 'case-:rnd')};\nCOMMIT;\n"
+    """The statements of one create as a pgbench script, in one transaction: ids and counter slots drawn each time."""
+    writes = writes_of_a_create("postgresql", "case-id")
+    slots = {name: ":slot" for write in writes for name in write.params if name.startswith("slot_")}
+    instead = {"case-id": "'case-' || :rnd", **slots}
+    statements = [re.sub(r" RETURNING [a-z_, ]+$", "", literal(write, instead).replace("\n", " ")) for write in writes]
+    head = "\\set rnd random(1, 1000000000000000000)\n\\set slot random(0, 15)\nBEGIN;\n"
+    return head + ";\n".join(statements) + ";\nCOMMIT;\n"
 
 
 def _pgbench(pgbench: str, script: Path, dsn: str) -> float:

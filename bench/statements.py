@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -46,9 +46,20 @@ def writes_of_a_create(dialect: Literal["sqlite", "postgresql"], case_id: str) -
     return recorder.writes
 
 
-def literal(write: Write) -> str:
-    """A write with its values in the text."""
-    return re.sub(r"(?<!:):([A-Za-z_]\w*)", lambda found: _quoted(write.params[found[1]]), write.sql)
+def literal(write: Write, instead: Mapping[Any, str] | None = None) -> str:
+    """A write with its values in the text. `instead` maps a parameter's name or a whole value to SQL of its own."""
+    given = instead or {}
+
+    def spelled(found: re.Match[str]) -> str:
+        name = found[1]
+        value = write.params[name]
+        if name in given:
+            return given[name]
+        if isinstance(value, str) and value in given:
+            return given[value]
+        return _quoted(value)
+
+    return re.sub(r"(?<!:):([A-Za-z_]\w*)", spelled, write.sql)
 
 
 def _quoted(value: Any) -> str:

@@ -32,7 +32,7 @@ async def account_and_space(
     database: Database, username: str | None, space_id: str
 ) -> tuple[Account | None, Space | None]:
     """The account and the space a request names, each None if there is none such: one round trip for both."""
-    rows = await database.read(
+    rows = await database.peek(
         "SELECT (SELECT doc FROM account WHERE username = :username), (SELECT doc FROM space WHERE id = :space_id)",
         {"username": username, "space_id": space_id},
     )

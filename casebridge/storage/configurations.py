@@ -26,8 +26,11 @@ async def list_all(database: Database, space: str, owners: Sequence[str]) -> lis
 
 async def of_owner(database: Database, space: str, owner: str) -> Configuration | None:
     """The configuration of one owner."""
-    found = await list_all(database, space, (owner,))
-    return found[0] if found else None
+    rows = await database.peek(
+        "SELECT version, doc FROM configuration WHERE space = :space AND owner = :owner",
+        {"space": space, "owner": owner},
+    )
+    return _from_row(*rows[0]) if rows else None
 
 
 async def get(database: Database, space: str, id_: str) -> Configuration | None:

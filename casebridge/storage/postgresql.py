@@ -94,6 +94,10 @@ class PostgreSQLDatabase:
         """Rows of one read."""
         return await self._with_connection(lambda connection: _fetch(connection, sql, params or {}))
 
+    async def peek(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """The same as `read`: every read is a round trip here."""
+        return await self.read(sql, params)
+
     async def read_together(self, queries: Sequence[Query]) -> list[list[Row]]:
         """Rows of several reads that see the same moment."""
 

@@ -58,6 +58,11 @@ class Database(Protocol):
         """Rows of one read."""
         ...
 
+    async def peek(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Rows of a read by key from a small table in constant use, at the least cost: on SQLite without changing
+        threads, so it must never be one that could wait for the disk."""
+        ...
+
     async def read_together(self, queries: Sequence[Query]) -> list[list[Row]]:
         """Rows of several reads that see the same moment."""
         ...

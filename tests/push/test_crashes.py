@@ -48,6 +48,9 @@ class MortalStore:
             raise Died
         return await self._real.read(sql, params)
 
+    async def peek(self, sql: str, params: Any = None) -> Any:
+        return await self.read(sql, params)
+
     async def read_together(self, queries: Sequence[Query]) -> Any:
         if self._fuse.dead:
             raise Died
