@@ -13,6 +13,7 @@ from casebridge.domain.case import Case
 from casebridge.domain.date_expression import read_date
 from casebridge.domain.errors import InvalidInput
 from casebridge.domain.query import SORT_FIELDS, CaseFilter, CaseQuery, check_filter_values, check_page
+from casebridge.domain.search import SEARCH_FIELDS, Search, read_search
 from casebridge.services import cases
 from casebridge.wire.base import Body, User
 from casebridge.wire.cases import (
@@ -88,6 +89,7 @@ async def _find(call: Call) -> CasesPage:
     page = check_page(query.page, query.perPage)
     wanted = CaseQuery(
         filter=_filter(call, query),
+        search=_search(query),
         sort=SORT_FIELDS[query.sortField],
         descending=query.sortOrder == "desc",
         page=page,
@@ -106,6 +108,11 @@ async def _find(call: Call) -> CasesPage:
 
 def _listed(case: Case) -> CaseShape:
     return case_shape(case, ())
+
+
+def _search(query: FindQuery) -> Search | None:
+    fields = None if query.searchFields is None else tuple(SEARCH_FIELDS[name] for name in query.searchFields)
+    return None if query.search is None else read_search(query.search, query.defaultSearchOperator, fields)
 
 
 def _filter(call: Call, query: FindQuery) -> CaseFilter:

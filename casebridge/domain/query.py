@@ -9,6 +9,7 @@ import msgspec
 
 from casebridge.domain import limits
 from casebridge.domain.errors import InvalidInput
+from casebridge.domain.search import Search
 
 SORT_FIELDS = {
     "createdAt": "created_at",
@@ -66,9 +67,10 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of cases. `sort` is one of the values of SORT_FIELDS."""
+    """A page of cases. `sort` is one of the values of SORT_FIELDS; a search selects and does not order."""
 
     filter: CaseFilter
+    search: Search | None = None
     sort: str = "created_at"
     descending: bool = False
     page: Page = Page()

@@ -108,7 +108,10 @@ async def find(ground: Ground, asking: Asking, query: CaseQuery, owners: Sequenc
     wanted = msgspec.structs.replace(query.filter, owners=readable)
     found = await cases.find(ground.database, msgspec.structs.replace(query, filter=wanted))
     tally = await cases.count(ground.database, wanted)
-    return FoundCases(found, _total(tally, wanted), tally)
+    total = _total(tally, wanted)
+    if query.search is not None:
+        total = await cases.count_found(ground.database, wanted, query.search)
+    return FoundCases(found, total, tally)
 
 
 def _total(tally: StatusCounts, wanted: CaseFilter) -> int:

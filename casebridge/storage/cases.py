@@ -11,10 +11,13 @@ from casebridge.domain import limits
 from casebridge.domain.case import SEVERITIES, STATUSES, Case
 from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import NO_ASSIGNEE, CaseFilter, CaseQuery, StatusCounts
+from casebridge.domain.search import Search
 from casebridge.domain.user import User
 from casebridge.storage import counts
+from casebridge.storage.search import condition
 from casebridge.storage.session import Database, Query, Row, Write, to_ms
 from casebridge.storage.where import Where
+from casebridge.storage.words import CaseWords, texts, vector, words_of
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -53,6 +56,8 @@ async def find(database: Database, query: CaseQuery) -> list[Case]:
     if query.page.size == 0:
         return []
     where = _where(query.filter, database.dialect)
+    if query.search is not None:
+        where.also(condition(query.search, where, database.dialect))
     order = _order(query.sort, query.descending)
     # The page is chosen by an index alone; only its own rows are read whole.
     sql = (
@@ -82,6 +87,14 @@ async def count(database: Database, wanted: CaseFilter) -> StatusCounts:
     )
     found: dict[int, int] = {row[0]: row[1] for row in rows}
     return StatusCounts(*(found.get(place, 0) for place in range(len(STATUSES))))
+
+
+async def count_found(database: Database, wanted: CaseFilter, search: Search) -> int:
+    """Matches of a filter and a search."""
+    where = _where(wanted, database.dialect)
+    where.also(condition(search, where, database.dialect))
+    rows = await database.read(f"SELECT count(*) FROM cases c WHERE {where.text}", where.params)
+    return int(rows[0][0])
 
 
 def _covered(wanted: CaseFilter) -> bool:
@@ -155,6 +168,10 @@ def insert_writes(case: Case, dialect: Dialect) -> list[Write]:
     columns = _columns(case, dialect)
     names = ", ".join(columns)
     places = ", ".join(f":{name}" for name in columns)
+    words = words_of(case)
+    if dialect == "postgresql":
+        columns["words"] = vector(words)
+        names, places = f"{names}, words", f"{places}, {_VECTOR}"
     # The version comes first of all numbers a change takes (contract README 8).
     insert = Write(
         f"INSERT INTO cases (version, pk, incremental_id, {names}) "
@@ -162,7 +179,22 @@ def insert_writes(case: Case, dialect: Dialect) -> list[Write]:
         f"RETURNING pk, version, incremental_id",
         columns,
     )
-    return [insert, *_wide_inserts(case, dialect, by_id=True)]
+    if dialect == "postgresql":
+        return [insert]
+    index = Write(
+        "INSERT INTO case_words (rowid, title, description, keywords) "
+        "VALUES ((SELECT pk FROM cases WHERE id = :id), :title, :description, :keywords)",
+        {"id": case.id, **_indexed(words)},
+    )
+    return [insert, index, *_wide_inserts(case, by_id=True)]
+
+
+_VECTOR = "CAST(CAST(:words AS text) AS tsvector)"
+
+
+def _indexed(words: CaseWords) -> dict[str, str]:
+    title, description, keywords = texts(words)
+    return {"title": title, "description": description, "keywords": keywords}
 
 
 def update_writes(old: Case, new: Case, dialect: Dialect) -> list[Write]:
@@ -170,18 +202,41 @@ def update_writes(old: Case, new: Case, dialect: Dialect) -> list[Write]:
     columns = _columns(new, dialect)
     for fixed in ("id", "space", "owner", "created_at", "created_by", "created_by_uid"):
         del columns[fixed]
-    assignments = ", ".join(f"{name} = :{name}" for name in columns)
+    assignments = [f"{name} = :{name}" for name in columns]
+    old_words, new_words = words_of(old), words_of(new)
+    if dialect == "postgresql" and old_words != new_words:
+        columns["words"] = vector(new_words)
+        assignments.append(f"words = {_VECTOR}")
     update = Write(
-        f"UPDATE cases SET version = next_version(), {assignments} WHERE id = :id AND version = :at_version "
+        f"UPDATE cases SET version = next_version(), {', '.join(assignments)} WHERE id = :id AND version = :at_version "
         f"RETURNING version",
         {**columns, "id": old.id, "at_version": old.version},
         conflict=VersionConflict("cases", old.id),
     )
-    if dialect == "postgresql" or (
-        old.tags == new.tags and old.assignees == new.assignees and old.status == new.status
-    ):
+    if dialect == "postgresql":
         return [update]
-    return [update, *_wide_deletes(old), *_wide_inserts(new, dialect, by_id=False)]
+    writes = [update]
+    if old_words != new_words:
+        writes += [_unindex(old.pk, old_words), _reindex(old.pk, new_words)]
+    if old.tags != new.tags or old.assignees != new.assignees or old.status != new.status:
+        writes += [*_wide_deletes(old), *_wide_inserts(new, by_id=False)]
+    return writes
+
+
+def _unindex(pk: int, words: CaseWords) -> Write:
+    """A contentless index must be handed the very words it was given."""
+    return Write(
+        "INSERT INTO case_words (case_words, rowid, title, description, keywords) "
+        "VALUES ('delete', :pk, :title, :description, :keywords)",
+        {"pk": pk, **_indexed(words)},
+    )
+
+
+def _reindex(pk: int, words: CaseWords) -> Write:
+    return Write(
+        "INSERT INTO case_words (rowid, title, description, keywords) VALUES (:pk, :title, :description, :keywords)",
+        {"pk": pk, **_indexed(words)},
+    )
 
 
 def delete_writes(case: Case, dialect: Dialect) -> list[Write]:
@@ -195,8 +250,9 @@ def delete_writes(case: Case, dialect: Dialect) -> list[Write]:
         Write(f"DELETE FROM {table} WHERE case_id = :id", {"id": case.id})
         for table in ("attachment", "user_action", "external_record", "pushed_comment")
     ]
-    wide = _wide_deletes(case) if dialect == "sqlite" else []
-    return [delete, *parts, *wide]
+    if dialect == "postgresql":
+        return [delete, *parts]
+    return [delete, *parts, _unindex(case.pk, words_of(case)), *_wide_deletes(case)]
 
 
 def _columns(case: Case, dialect: Dialect) -> dict[str, Any]:
@@ -225,9 +281,7 @@ def _as_json(values: Sequence[str]) -> str:
     return _encoder.encode(values).decode()
 
 
-def _wide_inserts(case: Case, dialect: Dialect, *, by_id: bool) -> list[Write]:
-    if dialect == "postgresql":
-        return []
+def _wide_inserts(case: Case, *, by_id: bool) -> list[Write]:
     pk = "(SELECT pk FROM cases WHERE id = :id)" if by_id else ":pk"
     fixed = {
         "space": case.space,

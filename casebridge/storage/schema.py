@@ -6,7 +6,20 @@ stands beside it only for what is filtered, sorted, joined or guarded by; every 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    event,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData()
@@ -14,6 +27,7 @@ metadata = MetaData()
 TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 DOC = Text().with_variant(postgresql.JSONB(), "postgresql")
 BIG = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+WORDS = Text().with_variant(postgresql.TSVECTOR(), "postgresql")
 TEXTS = Text().with_variant(postgresql.ARRAY(postgresql.TEXT(collation="C")), "postgresql")
 
 
@@ -64,6 +78,8 @@ cases = Table(
     Column("updated_at", BIG),
     Column("closed_at", BIG),
     Column("connector_id", TEXT, nullable=False),
+    # The words a search looks at, on PostgreSQL; SQLite has them in the FTS5 table `case_words`, rowid = pk.
+    Column("words", WORDS),
     Column("doc", DOC, nullable=False),
     Index("cases_id", "id", unique=True),
     Index("cases_created", "space", "created_at", "pk"),
@@ -255,3 +271,14 @@ case_assignee = Table(
 SQLITE_ONLY = frozenset({"counter", "case_tag", "case_assignee"})
 Index("cases_tags", cases.c.tags, postgresql_using="gin").ddl_if(dialect="postgresql")
 Index("cases_assignees", cases.c.assignees, postgresql_using="gin").ddl_if(dialect="postgresql")
+Index("cases_words", cases.c.words, postgresql_using="gin").ddl_if(dialect="postgresql")
+
+CASE_WORDS = """
+CREATE VIRTUAL TABLE case_words USING fts5(
+    title, description, keywords, content = '', prefix = '2 3',
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'"
+)"""
+"""SQLite's word index: it is given words separated by blanks, and every sign but a blank belongs to its word."""
+
+event.listen(cases, "after_create", DDL(CASE_WORDS).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+event.listen(cases, "before_drop", DDL("DROP TABLE IF EXISTS case_words").execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

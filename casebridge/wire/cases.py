@@ -176,6 +176,9 @@ class FindQuery(Body):
     owner: list[str] | None = None
     from_: str | None = msgspec.field(default=None, name="from")
     to: str | None = None
+    search: str | None = None
+    searchFields: list[Literal["title", "description", "incremental_id.text"]] | None = None
+    defaultSearchOperator: Literal["OR", "AND"] = "OR"
 
 
 class OwnersQuery(Body):

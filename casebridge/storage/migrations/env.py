@@ -12,7 +12,10 @@ from casebridge.storage.schema import SQLITE_ONLY, metadata
 def belongs(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
     """Whether a table or index of the schema is one of this database's."""
     if context.get_context().dialect.name == "sqlite":
-        return not (kind == "index" and name in {"cases_tags", "cases_assignees"})
+        if kind == "table" and reflected and name is not None and name.startswith("case_words"):
+            # The virtual table and those that FTS5 keeps behind it.
+            return False
+        return not (kind == "index" and name in {"cases_tags", "cases_assignees", "cases_words"})
     return not (kind == "table" and name in SQLITE_ONLY)
 
 

@@ -19,6 +19,7 @@ depends_on = None
 TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 DOC = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 BIG = sa.BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+WORDS = sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql")
 TEXTS = sa.Text().with_variant(postgresql.ARRAY(postgresql.TEXT(collation="C")), "postgresql")
 
 DEFAULT_SPACE = (
@@ -88,6 +89,7 @@ def _cases() -> None:
         sa.Column("updated_at", BIG),
         sa.Column("closed_at", BIG),
         sa.Column("connector_id", TEXT, nullable=False),
+        sa.Column("words", WORDS),
         sa.Column("doc", DOC, nullable=False),
         sa.PrimaryKeyConstraint("pk"),
     )
@@ -288,6 +290,11 @@ def _only_sqlite() -> None:
         sa.PrimaryKeyConstraint("space", "uid", "owner", "status", "created_at", "case_pk"),
         sqlite_with_rowid=False,
     )
+    op.execute("""
+CREATE VIRTUAL TABLE case_words USING fts5(
+    title, description, keywords, content = '', prefix = '2 3',
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'"
+)""")
 
 
 NUMBERS = {
@@ -301,6 +308,7 @@ NUMBERS = {
 def _only_postgresql() -> None:
     """Arrays under GIN; sequences and the functions that every statement may use; what takes a whole change back."""
     op.create_index("cases_tags", "cases", ["tags"], postgresql_using="gin")
+    op.create_index("cases_words", "cases", ["words"], postgresql_using="gin")
     op.create_index("cases_assignees", "cases", ["assignees"], postgresql_using="gin")
     for function, sequence in NUMBERS.items():
         op.execute(f"CREATE SEQUENCE {sequence}")

@@ -1,0 +1,92 @@
+"""Words of a case, made once in Python for both databases, so that both find the same (contract find.md 1.3).
+
+Texts are split as Unicode says (UAX #29); values of keyword-like fields are one word each, their blanks kept by a sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import regex
+
+from casebridge.domain.case import Case
+
+MOST_LETTERS = 255
+"""Longer words are cut, in the index and in queries alike."""
+
+_BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
+_BLANKS = regex.compile(r"\s+")
+_BLANK_SIGN = "␣"
+
+
+class CaseWords(msgspec.Struct, frozen=True):
+    """The words of a case by where they stand; `keywords` are whole values."""
+
+    title: tuple[str, ...]
+    description: tuple[str, ...]
+    keywords: tuple[str, ...]
+
+
+def words_of(case: Case) -> CaseWords:
+    """Every text a search without named fields looks at."""
+    users = [user for user in (case.created_by, case.updated_by, case.closed_by) if user is not None]
+    values = [*case.tags, case.category, case.connector.name, case.severity, case.status, case.owner]
+    for user in users:
+        values += [user.username, user.full_name, user.email]
+    values += [each.value for each in case.custom_fields if isinstance(each.value, str)]
+    if case.external_service is not None:
+        values += [case.external_service.external_title, case.external_service.connector_name]
+    return CaseWords(
+        title=tuple(split(case.title)),
+        description=tuple(split(case.description)),
+        keywords=tuple(dict.fromkeys(keyword(value) for value in values if value and value.strip())),
+    )
+
+
+def split(text: str) -> list[str]:
+    """The words of a text in order, letter case aside."""
+    return [_cut(piece) for piece in _BOUNDARY.split(text.casefold()) if any(sign.isalnum() for sign in piece)]
+
+
+def keyword(value: str) -> str:
+    """A whole value as one word."""
+    return _cut(_BLANKS.sub(_BLANK_SIGN, value.strip().casefold()))
+
+
+def _cut(word: str) -> str:
+    return word[:MOST_LETTERS]
+
+
+def texts(words: CaseWords) -> tuple[str, str, str]:
+    """The words separated by blanks: what SQLite's index is given."""
+    return " ".join(words.title), " ".join(words.description), " ".join(words.keywords)
+
+
+_LAST_POSITION = 16_383
+_GAP = 10
+
+
+def vector(words: CaseWords) -> str:
+    """The words as a `tsvector` literal of PostgreSQL, weights A, B, C for title, description and keywords."""
+    places: dict[str, list[str]] = {}
+    at = 0
+    for weight, group in (("A", words.title), ("B", words.description), ("C", words.keywords)):
+        for word in group:
+            at = min(at + 1, _LAST_POSITION)
+            found = places.setdefault(word, [])
+            if len(found) < 200:
+                found.append(f"{at}{weight}")
+        # No phrase reaches from one field into the next.
+        at = min(at + _GAP, _LAST_POSITION)
+    return " ".join(f"{lexeme(word)}:{','.join(found)}" for word, found in places.items())
+
+
+def lexeme(word: str) -> str:
+    """A word between the quotation marks of a `tsvector` or `tsquery`."""
+    return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def quoted(words: Iterable[str]) -> str:
+    """Words between the quotation marks of FTS5: a phrase."""
+    return '"' + " ".join(words).replace('"', '""') + '"'
