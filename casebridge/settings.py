@@ -242,7 +242,8 @@ def load(options: Mapping[str, str], environ: Mapping[str, str]) -> Loaded:
     sources = {name: given[name].source if name in given else "default" for name in SETTINGS}
     settings = Settings(**values, connectors=connectors)
     _check(settings, sources)
-    return Loaded(settings, sources, file, (*_unknown_variables(environ), *_problems(connectors)))
+    warnings = (*_unknown_variables(environ), *_open_secrets(settings, sources, file), *_problems(connectors))
+    return Loaded(settings, sources, file, warnings)
 
 
 def to_environ(loaded: Loaded) -> dict[str, str]:
@@ -494,6 +495,13 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             yield f"The variable {name} means nothing to this server{_nearest(name, known)}."
+
+
+def _open_secrets(settings: Settings, sources: Mapping[str, str], file: Path | None) -> Iterable[str]:
+    secret = [sources[name] for name, each in SETTINGS.items() if each.knob.secret or name == "database_url"]
+    holds_some = f"file {file}" in secret or any(each.secrets for each in settings.connectors)
+    if file is not None and holds_some and file.stat().st_mode & 0o077:
+        yield f"The settings file {file} holds secrets and can be read by others; chmod 600 it."
 
 
 def _problems(connectors: Iterable[Preconfigured]) -> Iterable[str]:

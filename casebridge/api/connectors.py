@@ -86,13 +86,13 @@ async def _types(call: Call) -> list[ConnectorTypeShape]:
     ]
 
 
-async def _executed(call: Call) -> Execution:
+async def _executed(call: Call, *, legacy: bool) -> Execution:
     body: Execute = call.body
-    return await connectors.execute(call.ground, call.asking, call.path["id"], body.params)
+    return await connectors.execute(call.ground, call.asking, call.path["id"], body.params, legacy=legacy)
 
 
 async def _execute(call: Call) -> ExecuteResult:
-    run = await _executed(call)
+    run = await _executed(call, legacy=False)
     return ExecuteResult(
         status="ok" if run.ok else "error",
         connector_id=call.path["id"],
@@ -150,7 +150,7 @@ async def _old_types(call: Call) -> list[LegacyConnectorTypeShape]:
 
 
 async def _old_execute(call: Call) -> LegacyExecuteResult:
-    run = await _executed(call)
+    run = await _executed(call, legacy=True)
     return LegacyExecuteResult(
         status="ok" if run.ok else "error",
         actionId=call.path["id"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from casebridge.api.routing import Answer, Call, Route
 from casebridge.domain import limits
+from casebridge.domain.delivery import Delivery
 from casebridge.domain.errors import InvalidInput
 from casebridge.domain.query import check_page
 from casebridge.services import deliveries, push
@@ -14,13 +15,13 @@ from casebridge.wire.deliveries import DeliveriesPage, DeliveriesQuery, Delivery
 async def _push(call: Call) -> CaseShape | Answer:
     case_id, connector_id = call.path["case_id"], call.path["connector_id"]
     key = _idempotency_key(call.headers.get("idempotency-key"))
-    if _wants_async(call.headers.get("prefer", "")):
-        delivery = await push.queue(call.ground, call.asking, case_id, connector_id, key=key)
-        body = QueuedDelivery(delivery_id=delivery.id, state=delivery.state)  # type: ignore[arg-type]
+    act = push.queue if _wants_async(call.headers.get("prefer", "")) else push.push
+    done = await act(call.ground, call.asking, case_id, connector_id, key=key)
+    if isinstance(done, Delivery):
+        body = QueuedDelivery(delivery_id=done.id, state=done.state)  # type: ignore[arg-type]
         return Answer(body, status=202, headers={"preference-applied": "respond-async"})
-    pushed = await push.push(call.ground, call.asking, case_id, connector_id, key=key)
     # This answer counts every attachment as a comment and no alerts (push.md).
-    return case_shape(pushed.case, pushed.attachments, totalComment=len(pushed.attachments), totalAlerts=0)
+    return case_shape(done.case, done.attachments, totalComment=len(done.attachments), totalAlerts=0)
 
 
 def _idempotency_key(sent: str | None) -> str | None:

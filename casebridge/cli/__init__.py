@@ -82,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED
+    except OSError as error:
+        return _complain(str(error), FAILED)
     return outcome if isinstance(outcome, int) else DONE
 
 

@@ -27,15 +27,17 @@ def rotate(
     file too; see docs/running.md. Backups of the database made before stay sealed with the old keys: keep the old key
     file with them.
     """
-    from casebridge.app import CannotStart
+    from casebridge.app import CannotStart, start_logs
 
-    settings = read(options).settings
+    loaded = read(options)
+    settings = loaded.settings
+    start_logs(loaded)
     if not settings.key_file.exists():
         raise CannotStart(f"There is no key file {settings.key_file}; start the server once, or check --data.")
     rotation = asyncio.run(_rotate(settings, max(0.0, settle_s)))
     print(f"{rotation.resealed} secrets sealed with the new key, {rotation.dropped} older keys dropped.")
     for connector in rotation.unopened:
-        print(f"The secrets of {connector} cannot be opened with any key; set them again. No key was dropped.")
+        print(f"The secrets of {connector} cannot be opened with any key: set them again, or restore the key file.")
     return 1 if rotation.unopened else 0
 
 

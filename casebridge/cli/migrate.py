@@ -15,10 +15,12 @@ def migrate(options: StoreOptions = None) -> int:
     `serve` does the same when it starts. Stop the server first, and back up the database. A database with a newer
     schema is refused with exit code 3.
     """
-    from casebridge.app import holding, make_data_folder
+    from casebridge.app import holding, make_data_folder, start_logs
     from casebridge.storage.migrations import HEAD
 
-    settings = read(options).settings
+    loaded = read(options)
+    settings = loaded.settings
+    start_logs(loaded)
     make_data_folder(settings.data)
     with holding(settings.data) if settings.database_url is None else nullcontext():
         asyncio.run(_migrate(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -36,9 +37,11 @@ def serve(options: AllOptions = None) -> int:
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket, which takes no connection yet; SettingsError for an unknown host, CannotListen otherwise."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError):
         raise SettingsError(f"host: {host} is not known here; expected an address or name of this machine.") from None
+    # A name such as localhost may stand for both kinds of address: take the one that everybody tries.
+    family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -47,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         from casebridge.app import CannotStart
 
-        advice = " Choose another --port, or 0 for a free one." if error.errno != 99 else ""
+        advice = " Choose another --port, or 0 for a free one." if error.errno == errno.EADDRINUSE else ""
         raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}.{advice}") from None
     listener.set_inheritable(True)
     return listener

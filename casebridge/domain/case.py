@@ -141,6 +141,7 @@ def check_new_case(new: NewCase) -> None:
     _check_tags(new.tags)
     if new.category is not None:
         check_length("category", new.category, limits.CATEGORY)
+    _check_keys(new.connector, new.assignees)
     _check_custom_fields(new.custom_fields or ())
 
 
@@ -154,6 +155,11 @@ def check_changes(changes: CaseChanges, at: str) -> None:
         _check_tags(changes.tags, at)
     if isinstance(changes.category, str):
         check_length(f"{at}category", changes.category, limits.CATEGORY)
+    _check_keys(
+        NO_CONNECTOR if isinstance(changes.connector, UnsetType) else changes.connector,
+        () if isinstance(changes.assignees, UnsetType) else changes.assignees,
+        at,
+    )
     if not isinstance(changes.custom_fields, UnsetType):
         _check_custom_fields(changes.custom_fields, at)
 
@@ -162,6 +168,14 @@ def _check_tags(tags: Sequence[str], at: str = "") -> None:
     check_count(f"{at}tags", tags, limits.TAGS)
     for place, tag in enumerate(tags):
         check_length(f"{at}tags[{place}]", tag, limits.TAG)
+
+
+def _check_keys(connector: CaseConnector, assignees: Sequence[str], at: str = "") -> None:
+    """Ids of things elsewhere have no limit upstream; ours keeps them short enough for an index of the store."""
+    if len(connector.id) > limits.CASE_CONNECTOR_ID:
+        raise InvalidInput(f"{at}connector.id", f"at most {limits.CASE_CONNECTOR_ID} characters are allowed.")
+    if any(len(uid) > limits.ASSIGNEE_UID for uid in assignees):
+        raise InvalidInput(f"{at}assignees", f"a uid may have {limits.ASSIGNEE_UID} characters at most.")
 
 
 def _check_custom_fields(values: Sequence[CustomFieldValue], at: str = "") -> None:
@@ -288,7 +302,7 @@ def with_status(case: Case, status: str, *, by: User, at: datetime) -> Case:
         status=status,
         closed_at=at if closing else None,
         closed_by=by if closing else None,
-        duration_s=_seconds(case.created_at, at) if closing else None,
+        duration_s=_seconds(case.created_at, at) if closing and at >= case.created_at else None,
     )
     return _timed(moved, status, at)
 

@@ -10,6 +10,7 @@ import msgspec
 from casebridge.connectors import registry
 from casebridge.connectors.base import ConnectorType, InvalidParams
 from casebridge.connectors.http import CallLog
+from casebridge.connectors.wording import Scrubber
 from casebridge.domain import limits
 from casebridge.domain.connector import CASE_CONNECTOR_TYPES, Connector
 from casebridge.domain.errors import Conflict, ConnectorError, Forbidden, InvalidInput, NotFound
@@ -18,8 +19,12 @@ from casebridge.security.vault import Vault, VaultError
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import audit, connectors
 from casebridge.storage.session import Database, Write
+from casebridge.wire.old_push import incident_params
 
 SYSTEM_TYPE = ".cases"
+PUSH = "pushToService"
+OLD_CONFIG = frozenset({"incidentConfiguration", "isCaseOwned"})
+"""Keys of `config` that only a client of 7.10 can have brought (dialect-7.10.md 9)."""
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -117,7 +122,8 @@ async def list_all(ground: Ground, asking: Asking) -> list[Connector]:
     require(asking.actor, "useConnectors", None, asking.space)
     stored = await connectors.list_all(ground.database, asking.space.id, limits.LISTED_CONNECTORS)
     references = await connectors.count_references(ground.database)
-    known = [*(each for each in stored if each.id not in ground.preconfigured), *ground.preconfigured.values()]
+    own = [each for each in ground.preconfigured.values() if each.type != SYSTEM_TYPE]
+    known = [*(each for each in stored if each.id not in ground.preconfigured), *own]
     counted = [msgspec.structs.replace(each, referenced_by_count=references.get(each.id, 0)) for each in known]
     return sorted(counted, key=_by_name)
 
@@ -153,11 +159,15 @@ async def replace(
     secrets: dict[str, Any],
     legacy: bool = False,
 ) -> Connector:
-    """The connector with all of name, config and secrets replaced: what is not sent is not kept."""
+    """The connector with all of name, config and secrets replaced: what is not sent is not kept.
+
+    `legacy`: config may hold the two old keys; it always may where it holds them already, so that it can be sent back.
+    """
     require(asking.actor, "manageConnectors", None, asking.space)
     _check_name(name)
     stored = await _changeable(ground, asking, id_)
     type_ = _known_type(stored.type)
+    legacy = legacy or not OLD_CONFIG.isdisjoint(stored.config)
     config, secrets = type_.validate(config, secrets, ground.allowed_hosts, legacy=legacy)
     _require_enabled(ground, stored.type)
     sealed = ground.vault.seal(secrets, about(asking.space.id, id_))
@@ -211,10 +221,17 @@ def working(ground: Ground, connector: Connector, **view: Any) -> ConnectorType:
     return type_(config, secrets, ground.outbound.view(**view))
 
 
-async def execute(ground: Ground, asking: Asking, id_: str, params: dict[str, Any]) -> Execution:
-    """Run a sub-action of a connector directly; trouble of the external system is a result, not an error."""
+async def execute(
+    ground: Ground, asking: Asking, id_: str, params: dict[str, Any], *, legacy: bool = False
+) -> Execution:
+    """Run a sub-action of a connector directly; trouble of the external system is a result, not an error.
+
+    `legacy`: a `pushToService` without `incident` has the flat params of 7.10.
+    """
     require(asking.actor, "executeConnectors", None, asking.space)
     connector = await find_usable(ground, asking.space.id, id_)
+    if connector.type == SYSTEM_TYPE:
+        raise InvalidInput("id", f"{id_} is a system connector and cannot be run here.")
     _require_enabled(ground, connector.type)
     try:
         worker = working(ground, connector, log=CallLog(), before_call=None)
@@ -222,13 +239,33 @@ async def execute(ground: Ground, asking: Asking, id_: str, params: dict[str, An
         return Execution(ok=False, message=fault.message)
     try:
         sub_action, sub_params = _sub_action(params)
+        if legacy and sub_action == PUSH:
+            sub_params = _incident_params(connector.type, sub_params)
         data = await worker.execute(sub_action, sub_params)
     except InvalidParams as fault:
         return Execution(ok=False, message=str(fault))
     except ConnectorError as fault:
         message = "An error occurred while running the connector."
         return Execution(ok=False, message=message, service_message=fault.message, retry=True)
+    if sub_action != PUSH:
+        data = _without(Scrubber(secrets_of(ground, connector)), data)
     return Execution(ok=True, data=data)
+
+
+def _incident_params(type_id: str, params: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return incident_params(type_id, params)
+    except msgspec.ValidationError as fault:
+        raise InvalidParams("subActionParams", str(fault)) from None
+
+
+def _without(scrub: Scrubber, data: Any) -> Any:
+    """What a system told, without the secrets it may show, such as the user name of whoever asks."""
+    if isinstance(data, str):
+        return scrub(data)
+    if isinstance(data, dict):
+        return {key: _without(scrub, value) for key, value in data.items()}
+    return [_without(scrub, each) for each in data] if isinstance(data, list) else data
 
 
 def _sub_action(params: dict[str, Any]) -> tuple[str, dict[str, Any]]:

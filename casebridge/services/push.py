@@ -73,9 +73,10 @@ async def push(ground: Ground, asking: Asking, case_id: str, connector_id: str, 
     """
     until = time.monotonic() + ground.push.wait_s
     while True:
-        connector = await _check(ground, asking, case_id, connector_id)
+        case, connector = await _permitted(ground, asking, case_id, connector_id)
         if key is not None and (earlier := await _by_key(ground, asking, key, case_id, connector_id)):
             return await _repeated(ground, asking, earlier, until)
+        _require_open(case)
         try:
             delivery = await _take_turn(ground, asking, case_id, connector, key)
         except (_Busy, _KeyTaken):
@@ -90,13 +91,20 @@ async def push(ground: Ground, asking: Asking, case_id: str, connector_id: str, 
         return await _attempt(ground, asking.actor, delivery, connector)
 
 
-async def queue(ground: Ground, asking: Asking, case_id: str, connector_id: str, *, key: str | None = None) -> Delivery:
-    """Have a worker push the case, with retries; the delivery, `queued`."""
-    connector = await _check(ground, asking, case_id, connector_id)
+async def queue(
+    ground: Ground, asking: Asking, case_id: str, connector_id: str, *, key: str | None = None
+) -> Delivery | Pushed:
+    """Have a worker push the case, with retries; the delivery, `queued`.
+
+    A repeat with the same key gives the first delivery while it is under way, and then what became of it.
+    """
+    case, connector = await _permitted(ground, asking, case_id, connector_id)
     if key is not None and (earlier := await _by_key(ground, asking, key, case_id, connector_id)):
-        return earlier
+        if earlier.state in (QUEUED, SENDING, WAITING):
+            return earlier
+        return await _repeated(ground, asking, earlier, time.monotonic())
+    _require_open(case)
     now = ground.now()
-    case = await _case(ground, asking.space.id, case_id)
     delivery = _new_delivery(ground, asking, case, connector, QUEUED, key)
     delivery = msgspec.structs.replace(delivery, retries=True, next_attempt_at=now)
     writes = [outbox.insert_write(delivery), *_key_writes(asking, delivery, now)]
@@ -162,15 +170,25 @@ def _closed_text(case: Case) -> str:
 
 async def _check(ground: Ground, asking: Asking, case_id: str, connector_id: str) -> Connector:
     """The connector, once all refusals of push.md 1, steps 1 to 3, are passed."""
+    case, connector = await _permitted(ground, asking, case_id, connector_id)
+    _require_open(case)
+    return connector
+
+
+def _require_open(case: Case) -> None:
+    if case.status == CLOSED:
+        raise Conflict(_closed_text(case))
+
+
+async def _permitted(ground: Ground, asking: Asking, case_id: str, connector_id: str) -> tuple[Case, Connector]:
+    """Case and connector, once it is known that the caller may push the one through the other."""
     case = await _case(ground, asking.space.id, case_id)
     connector = await connector_verbs.find_usable(ground, asking.space.id, connector_id)
     require(asking.actor, "useConnectors", None, asking.space)
     require(asking.actor, "getCase", case.owner, asking.space)
     require(asking.actor, "getUserActions", case.owner, asking.space)
     require(asking.actor, "pushCase", case.owner, asking.space)
-    if case.status == CLOSED:
-        raise Conflict(_closed_text(case))
-    return connector
+    return case, connector
 
 
 # Turns

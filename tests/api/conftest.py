@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+from starlette.requests import Request
 
 from casebridge.api.dispatch import ApiApp, ApiSettings, api_app
 from casebridge.api.openapi import describe
@@ -20,6 +21,8 @@ from casebridge.api.routing import Route
 from casebridge.api.table import ROUTES
 from casebridge.connectors.http import AllowedHosts, Outbound
 from casebridge.domain.user import SUPERUSER, Account
+from casebridge.sandbox.jira import SANDBOX_EMAIL, SANDBOX_TOKEN, jira_app
+from casebridge.sandbox.server import serving
 from casebridge.security.authentication import Passwords
 from casebridge.security.vault import Vault
 from casebridge.services.ground import Ground
@@ -89,6 +92,55 @@ async def anonymous(app: ApiApp) -> AsyncIterator[Client]:
     """The same without credentials."""
     async with client_of(app, auth=None) as opened:
         yield opened
+
+
+@pytest.fixture
+async def nobody(app: ApiApp, database: Database, password_hash: str) -> AsyncIterator[Client]:
+    """Signed in as a user who may do nothing."""
+    await accounts.create(database, Account("nemo", password_hash, ()))
+    async with client_of(app, auth=("nemo", PASSWORD)) as opened:
+        yield opened
+
+
+class JiraThere:
+    """A simulated Jira over real HTTP, and what to send to have a connector to it."""
+
+    def __init__(self, url: str, sandbox: Any) -> None:
+        self.url = url
+        self.sandbox = sandbox
+        self.config = {"apiUrl": url, "projectKey": "OPS"}
+        self.secrets = {"email": SANDBOX_EMAIL, "apiToken": SANDBOX_TOKEN}
+        self.connector = {
+            "name": "Tracker",
+            "connector_type_id": ".jira",
+            "config": self.config,
+            "secrets": self.secrets,
+        }
+
+    def fault(self, *texts: str) -> None:
+        """Have it misbehave, such as `create=status:503`."""
+        for text in texts:
+            self.sandbox.faults.add(text)
+
+    @property
+    def calls(self) -> list[str]:
+        """The steps it was asked for, in order."""
+        return [each.step for each in self.sandbox.journal.entries]
+
+    @property
+    def issues(self) -> list[dict[str, Any]]:
+        """Its issues, as its state route shows them."""
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "scheme": "http"}
+        state = self.sandbox.state(Request({**scope, "server": ("127.0.0.1", 80)}))
+        return list(state["issues"])
+
+
+@pytest.fixture
+async def jira() -> AsyncIterator[JiraThere]:
+    """A Jira with the project OPS, which connectors may reach."""
+    app = jira_app(project_keys=("OPS",))
+    async with serving(app) as url:
+        yield JiraThere(url, app.state.sandbox)
 
 
 @pytest.fixture
