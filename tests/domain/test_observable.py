@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -75,8 +76,20 @@ VALID = {
     "bank-account": ["DE-1.2_3/4:5\\6"],
 }
 INVALID = {
-    "observable-type-ipv4": ["", "10.8", "256.0.0.1", "1.2.3.4.5", "::1", "10.0.0.8 ", "010.0.0.8", "0x7f.0.0.1", "a"]
-    + ["10.0.0.8/24", "10.0.0.8\n", "١.0.0.1"],
+    "observable-type-ipv4": [
+        "",
+        "a",
+        "10.8",
+        "256.0.0.1",
+        "1.2.3.4.5",
+        "::1",
+        "10.0.0.8 ",
+        "10.0.0.8\n",
+        "10.0.0.8/24",
+        "010.0.0.8",
+        "0x7f.0.0.1",
+        "١.0.0.1",
+    ],
     "observable-type-ipv6": [
         "",
         "10.0.0.8",
@@ -172,10 +185,8 @@ def test_a_type_refuses_all_else(type_key: str, value: str) -> None:
 @pytest.mark.parametrize("type_key", BUILT_IN_TYPES)
 def test_a_huge_value_is_judged_at_once(type_key: str, value: str) -> None:
     began = datetime.now(UTC)
-    try:
+    with suppress(InvalidInput):
         check_value(type_key, value)
-    except InvalidInput:
-        pass
     assert (datetime.now(UTC) - began).total_seconds() < 1
 
 
