@@ -20,6 +20,7 @@ from casebridge.domain.custom_field import (
     fill,
 )
 from casebridge.domain.errors import InvalidInput
+from casebridge.domain.observable import Observable
 from casebridge.domain.text import check_count, check_length, trimmed
 from casebridge.domain.user import User
 from casebridge.domain.user_action import Activity
@@ -74,7 +75,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     sync_alerts: bool = True
     connector: CaseConnector = NO_CONNECTOR
     external_service: ExternalService | None = None
-    observables: tuple[dict[str, Any], ...] = ()
+    observables: tuple[Observable, ...] = ()
     counts: Counts = Counts()
     updated_at: datetime | None = None
     updated_by: User | None = None

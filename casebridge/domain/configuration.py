@@ -167,6 +167,12 @@ def check_observable_types(types: Sequence[ObservableType]) -> None:
             raise InvalidInput("observableTypes", f"this {name} is taken already: {', '.join(again)}.")
 
 
+def observable_labels(configuration: Configuration | None) -> dict[str, str]:
+    """`typeKey` -> label of every observable type an owner has: the built-in ones, then its own."""
+    own = () if configuration is None else configuration.observable_types
+    return BUILT_IN_TYPES | {each.key: each.label for each in own}
+
+
 def change_configuration(
     stored: Configuration, changes: ConfigurationChanges, *, by: User, at: datetime
 ) -> Configuration:

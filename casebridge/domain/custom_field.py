@@ -122,6 +122,22 @@ def fill(
     return tuple(filled)
 
 
+def with_value(
+    values: Sequence[CustomFieldValue], definitions: Sequence[CustomFieldDefinition], key: str, value: FieldValue
+) -> tuple[CustomFieldValue, ...]:
+    """The values with one of them set and moved to the front; nothing is filled in (cases.md 5.1).
+
+    InvalidInput, in this order: the key is not defined, null for a required field, not a value of the field's type.
+    """
+    definition = next((each for each in definitions if each.key == key), None)
+    if definition is None:
+        raise InvalidInput("custom_field_id", f"this key is not defined for the owner: {key}.")
+    if value is None and definition.required:
+        raise InvalidInput("value", f"{key} is required, so null is not allowed.")
+    check_value("value", definition.type, value)
+    return (CustomFieldValue(key, definition.type, value), *(each for each in values if each.key != key))
+
+
 def changed_values(old: Sequence[CustomFieldValue], new: Sequence[CustomFieldValue]) -> list[CustomFieldValue]:
     """The new values that leave an activity entry: changed ones, and new ones that are not null (activity.md 3)."""
     stored = {each.key: each.value for each in old}

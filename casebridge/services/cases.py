@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -29,7 +30,7 @@ from casebridge.domain.user import User
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import attachments, cases, configurations, counts, outbox
+from casebridge.storage import attachments, cases, categories, configurations, counts, outbox
 from casebridge.storage.unit import Unit
 
 
@@ -41,6 +42,14 @@ class WantedChange(msgspec.Struct, frozen=True):
     changes: CaseChanges
 
 
+class CasesByIds(msgspec.Struct, frozen=True):
+    """The cases among some ids that the caller may read, in the order asked; the others with the reason."""
+
+    cases: list[Case]
+    unknown: list[str]
+    forbidden: list[Case]
+
+
 class FoundCases(msgspec.Struct, frozen=True):
     """A page of cases, the number of matches, and matches per status whatever the status filter."""
 
@@ -49,9 +58,9 @@ class FoundCases(msgspec.Struct, frozen=True):
     counts: StatusCounts
 
 
-def unit(ground: Ground, asking: Asking, *, by: User | None = None) -> Unit:
-    """A new unit of work in the caller's name and space, at the present time."""
-    return Unit(ground.database, asking.actor, asking.space.id, ground.now(), ground.new_id, by=by)
+def unit(ground: Ground, asking: Asking, *, by: User | None = None, at: datetime | None = None) -> Unit:
+    """A new unit of work in the caller's name and space, at the present time if not at another."""
+    return Unit(ground.database, asking.actor, asking.space.id, at or ground.now(), ground.new_id, by=by)
 
 
 async def open_new(ground: Ground, asking: Asking, new: NewCase) -> Case:
@@ -82,6 +91,21 @@ async def get(ground: Ground, asking: Asking, id_: str) -> Case:
         raise NotFound("cases", id_)
     require(asking.actor, "getCase", case.owner, asking.space)
     return case
+
+
+async def get_many(ground: Ground, asking: Asking, ids: Sequence[str]) -> CasesByIds:
+    """Which of these ids are cases the caller may read; a repeated id counts once."""
+    if not 1 <= len(ids) <= limits.CASES_PER_BULK_GET:
+        raise InvalidInput("ids", f"expected 1 to {limits.CASES_PER_BULK_GET} ids, given {len(ids)}.")
+    readable = permitted_owners(asking.actor, "getCase", asking.space)
+    wanted = list(dict.fromkeys(ids))
+    stored = await cases.get_many(ground.database, asking.space.id, wanted)
+    found = [stored[each] for each in wanted if each in stored]
+    return CasesByIds(
+        cases=[case for case in found if case.owner in readable],
+        unknown=[each for each in wanted if each not in stored],
+        forbidden=[case for case in found if case.owner not in readable],
+    )
 
 
 async def get_with_attachments(ground: Ground, asking: Asking, id_: str) -> tuple[Case, list[Attachment]]:
@@ -130,6 +154,12 @@ async def list_tags(ground: Ground, asking: Asking, owners: Sequence[str] | None
     """Tags in use, by code point."""
     readable = permitted_owners(asking.actor, "getTags", asking.space, owners)
     return await counts.list_tags(ground.database, asking.space.id, readable, limits.LISTED_TAGS)
+
+
+async def list_categories(ground: Ground, asking: Asking, owners: Sequence[str] | None) -> list[str]:
+    """Categories in use, by code point."""
+    readable = permitted_owners(asking.actor, "getCase", asking.space, owners)
+    return await categories.list_categories(ground.database, asking.space.id, readable, limits.LISTED_TAGS)
 
 
 async def list_reporters(ground: Ground, asking: Asking, owners: Sequence[str] | None) -> list[User]:

@@ -51,6 +51,11 @@ async def get_many(database: Database, space: str, ids: Sequence[str]) -> dict[s
     return {case.id: case for case in map(from_row, rows)}
 
 
+def chosen_query(pks: Query) -> Query:
+    """The read of the cases whose `case_pk`s another query chose, in order of creation; `from_row` reads its rows."""
+    return Query(f"{_SELECT} JOIN ({pks.sql}) chosen ON chosen.case_pk = c.pk ORDER BY c.created_at, c.pk", pks.params)
+
+
 async def find(database: Database, query: CaseQuery) -> list[Case]:
     """One page of cases, in order. Equal sort values: oldest first (find.md 1.4)."""
     if query.page.size == 0:

@@ -114,6 +114,19 @@ case_count = Table(
     Column("closed", BIG, nullable=False),
 )
 
+observable_link = Table(
+    # Which cases have an observable, found by a digest of its type and value: a value may be longer than an index
+    # takes. Every column is in the key, so a page of similar cases is a walk of the index.
+    "observable_link",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("created_at", BIG, primary_key=True, autoincrement=False),
+    Column("case_pk", BIG, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 attachment = Table(
     "attachment",
     metadata,

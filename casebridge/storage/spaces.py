@@ -25,6 +25,7 @@ _BY_SPACE = (
     "idempotency",
     "delivery",
     "case_count",
+    "observable_link",
     "cases",
     "configuration",
     "connector",

@@ -17,7 +17,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.user import Actor, User
 from casebridge.domain.user_action import Activity, UserAction
-from casebridge.storage import attachments, audit, cases, counts, user_actions
+from casebridge.storage import attachments, audit, cases, counts, observables, user_actions
 from casebridge.storage.session import Database, Write
 
 
@@ -49,7 +49,7 @@ class Unit:
         self._audited: list[tuple[str, str, list[str]]] = []
 
     def open(self, case: Case, activity: Sequence[Activity]) -> None:
-        """Add a new case."""
+        """Add a new case, which has no observables yet."""
         case = self._record(case, activity)
         self._numbered.append((len(self._writes), case))
         self._writes.extend(cases.insert_writes(case, self._database.dialect))
@@ -60,11 +60,13 @@ class Unit:
         new = self._record(new, activity)
         self._numbered.append((len(self._writes), new))
         self._writes.extend(cases.update_writes(old, new, self._database.dialect))
+        self._parts.extend(observables.link_writes(old, new))
         self._moves.append((old, new))
 
     def remove(self, case: Case) -> None:
         """Delete a case and all that hangs on it."""
         self._writes.extend(cases.delete_writes(case, self._database.dialect))
+        self._parts.extend(observables.unlink_writes(case))
         self._moves.append((case, None))
 
     def attach(self, attachment: Attachment) -> None:

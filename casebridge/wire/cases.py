@@ -12,6 +12,7 @@ from casebridge.domain import limits
 from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case, CaseChanges, ExternalService, NewCase
 from casebridge.domain.custom_field import CustomFieldValue
+from casebridge.domain.observable import Observable
 from casebridge.domain.query import StatusCounts
 from casebridge.domain.text import check_count
 from casebridge.domain.version import version_text
@@ -237,6 +238,17 @@ class ObservableShape(Shape):
     createdAt: str
     updatedAt: str | None
 
+    @classmethod
+    def of(cls, observable: Observable) -> ObservableShape:
+        return cls(
+            id=observable.id,
+            typeKey=observable.type_key,
+            value=observable.value,
+            description=observable.description,
+            createdAt=time_text(observable.created_at),
+            updatedAt=time_or_null(observable.updated_at),
+        )
+
 
 class CaseShape(Shape):
     """A case (cases.md 1). `comments` is absent where a rule says so."""
@@ -293,7 +305,7 @@ def case_shape(case: Case, comments: Sequence[Attachment] | UnsetType = (), **to
         settings=Settings(syncAlerts=case.sync_alerts),
         connector=CaseConnectorShape.of(case.connector),
         external_service=None if case.external_service is None else ExternalServiceShape.of(case.external_service),
-        observables=[ObservableShape(**each) for each in case.observables],
+        observables=[ObservableShape.of(each) for each in case.observables],
         total_observables=len(case.observables),
         totalComment=totals.get("totalComment", case.counts.user_comments),
         totalAlerts=totals.get("totalAlerts", case.counts.alerts),

@@ -165,6 +165,52 @@ def ask() -> Callable[..., Any]:
     return ask_raw
 
 
+@pytest.fixture
+def open_case(client: Client) -> Callable[..., Any]:
+    """Opens a case with these fields, in the space of that path prefix, and gives the answer."""
+
+    async def make(prefix: str = "", **given: Any) -> dict[str, Any]:
+        body = {
+            "title": "Badge reader offline",
+            "description": "Door 4 stopped answering.",
+            "tags": [],
+            "connector": {"id": "none", "name": "none", "type": ".none", "fields": None},
+            "settings": {"syncAlerts": True},
+            "owner": "cases",
+        }
+        answer = await client.post(f"{prefix}/api/cases", json=body | given)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return make
+
+
+@pytest.fixture
+def configure(client: Client) -> Callable[..., Any]:
+    """Makes the configuration of an owner, with these lists."""
+
+    async def make(owner: str = "cases", **lists: Any) -> dict[str, Any]:
+        connector = {"id": "none", "name": "none", "type": ".none", "fields": None}
+        body = {"owner": owner, "connector": connector, "closure_type": "close-by-user"}
+        answer = await client.post("/api/cases/configure", json=body | lists)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return make
+
+
+@pytest.fixture
+def disable(client: Client) -> Callable[..., Any]:
+    """Takes owners away from everybody in the default space."""
+
+    async def change(*features: str) -> None:
+        space = {"id": "default", "name": "Default", "disabledFeatures": features}
+        answer = await client.put("/api/spaces/space/default", json=space)
+        assert answer.status_code == 200, answer.text
+
+    return change
+
+
 def client_of(app: ApiApp, auth: tuple[str, str] | None = (ADMIN, PASSWORD), **headers: str) -> Client:
     """A client of an app in process, whose every answer is checked."""
     document = Document.of(app)
