@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from casebridge.api import attachments, cases, configure, connectors, openapi, push, spaces, status, user_actions
+from casebridge.api import (
+    attachments,
+    cases,
+    configure,
+    connectors,
+    openapi,
+    push,
+    spaces,
+    status,
+    user_actions,
+    walk,
+)
 
 ROUTES = (
     *status.ROUTES,
@@ -11,6 +22,7 @@ ROUTES = (
     *configure.ROUTES,
     *connectors.ROUTES,
     *cases.ROUTES,
+    *walk.ROUTES,
     *attachments.ROUTES,
     *user_actions.ROUTES,
     *push.ROUTES,
