@@ -7,6 +7,7 @@ from casebridge.api import (
     cases,
     configure,
     connectors,
+    internal_user_actions,
     openapi,
     push,
     spaces,
@@ -25,5 +26,6 @@ ROUTES = (
     *walk.ROUTES,
     *attachments.ROUTES,
     *user_actions.ROUTES,
+    *internal_user_actions.ROUTES,
     *push.ROUTES,
 )
