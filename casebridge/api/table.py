@@ -8,6 +8,7 @@ from casebridge.api import (
     configure,
     connectors,
     internal_user_actions,
+    metrics,
     openapi,
     push,
     spaces,
@@ -27,5 +28,6 @@ ROUTES = (
     *attachments.ROUTES,
     *user_actions.ROUTES,
     *internal_user_actions.ROUTES,
+    *metrics.ROUTES,
     *push.ROUTES,
 )
