@@ -8,11 +8,14 @@ from casebridge.api import (
     configure,
     connectors,
     internal_cases,
+    internal_user_actions,
+    metrics,
     openapi,
     push,
     spaces,
     status,
     user_actions,
+    walk,
 )
 
 ROUTES = (
@@ -23,7 +26,10 @@ ROUTES = (
     *connectors.ROUTES,
     *cases.ROUTES,
     *internal_cases.ROUTES,
+    *walk.ROUTES,
     *attachments.ROUTES,
     *user_actions.ROUTES,
+    *internal_user_actions.ROUTES,
+    *metrics.ROUTES,
     *push.ROUTES,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import Page
 from casebridge.storage.session import Database, Query, Row, Write
+from casebridge.storage.where import Where
 
 _decoder = msgspec.json.Decoder(Attachment)
 _encoder = msgspec.json.Encoder()
@@ -32,6 +34,21 @@ async def list_all(database: Database, space: str, case_id: str) -> list[Attachm
     """All attachments of a case, oldest first."""
     query = list_query(space, case_id)
     return [from_row(row) for row in await database.read(query.sql, query.params)]
+
+
+def list_of_type_query(space: str, case_id: str, type_: str) -> Query:
+    """Those of one type, likewise."""
+    return Query(
+        "SELECT version, doc FROM attachment WHERE case_id = :case_id AND space = :space AND type = :type ORDER BY seq",
+        {"case_id": case_id, "space": space, "type": type_},
+    )
+
+
+async def get_many(database: Database, space: str, case_id: str, ids: Sequence[str]) -> dict[str, Attachment]:
+    """The attachments of a case that exist among these ids, by id."""
+    where = Where().also("case_id = :case_id AND space = :space", case_id=case_id, space=space).among("id", ids)
+    rows = await database.read(f"SELECT version, doc FROM attachment WHERE {where.text}", where.params)
+    return {each.id: each for each in map(from_row, rows)}
 
 
 async def get(database: Database, space: str, id_: str) -> Attachment | None:

@@ -176,6 +176,27 @@ async def tables_of(target: str) -> list[list[tuple[Any, ...]]]:
     return rows
 
 
+def test_cases_closed_before_there_was_a_column_for_it_bring_their_duration_along(empty_target: str) -> None:
+    with_connection(empty_target, lambda connection: command.upgrade(run.configuration(connection), "0001"))
+    with_connection(empty_target, insert_three_cases)
+
+    migrate(empty_target)
+
+    durations = sa.text("SELECT id, duration FROM cases ORDER BY id")
+    rows = with_connection(empty_target, lambda connection: connection.execute(durations).all())
+    assert [tuple(row) for row in rows] == [("closed", 61), ("open", None), ("reopened", None)]
+
+
+def insert_three_cases(connection: sa.Connection) -> None:
+    on_postgresql = connection.dialect.name == "postgresql"
+    nothing, doc = ("'{}'", "CAST(:doc AS JSONB)") if on_postgresql else ("'[]'", ":doc")
+    columns = "pk, id, space, owner, version, title, status, severity, tags, assignees, created_at, connector_id, doc"
+    insert = f"VALUES (:pk, :id, 'default', 'cases', 1, 'T', 0, 0, {nothing}, {nothing}, 0, 'none', {doc})"
+    docs = {"closed": '{"duration_s":61}', "open": "{}", "reopened": '{"duration_s":null}'}
+    for pk, (id_, text) in enumerate(docs.items(), 1):
+        connection.execute(sa.text(f"INSERT INTO cases ({columns}) {insert}"), {"pk": pk, "id": id_, "doc": text})
+
+
 async def test_two_processes_at_once_migrate_once(empty_target: str) -> None:
     await asyncio.gather(*(migrate_apart(empty_target) for _ in range(3)))
     meta, space, versions = await tables_of(empty_target)
