@@ -6,6 +6,7 @@ from casebridge.api import (
     attachments,
     cases,
     configure,
+    connector_care,
     connectors,
     internal_cases,
     internal_user_actions,
@@ -32,4 +33,5 @@ ROUTES = (
     *internal_user_actions.ROUTES,
     *metrics.ROUTES,
     *push.ROUTES,
+    *connector_care.ROUTES,
 )

@@ -187,6 +187,28 @@ connector = Table(
     Column("doc", DOC, nullable=False),
 )
 
+connector_settings = Table(
+    # What our server alone knows of a connector; preconfigured ones have such settings per space too.
+    "connector_settings",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("connector_id", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
+connector_health = Table(
+    # Passing faults of a connector in a row, and when its circuit may be probed next.
+    "connector_health",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("connector_id", TEXT, primary_key=True),
+    Column("faults", Integer, nullable=False),
+    Column("probe_at", BIG),
+    Column("last_success_at", BIG),
+    Column("last_error", DOC),
+)
+
 delivery = Table(
     "delivery",
     metadata,
