@@ -35,7 +35,7 @@ check: $(DEVELOPMENT)
 	$(BIN)/pytest -m "not slow" $(QUICK)
 
 test: $(DEVELOPMENT)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(DEVELOPMENT)
 	$(BIN)/python -m bench $(ARGS)
