@@ -11,8 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
-QUICK := $(wildcard tests/domain tests/wire tests/security tests/connectors tests/api tests/services tests/client \
-	tests/cli tests/test_*.py)
+QUICK := $(wildcard tests/domain tests/wire tests/security tests/connectors tests/client tests/cli tests/test_*.py)
 
 .PHONY: help setup demo serve check test bench lock clean
 .DELETE_ON_ERROR:
@@ -36,7 +35,7 @@ check: $(DEVELOPMENT)
 	$(BIN)/pytest -m "not slow" $(QUICK)
 
 test: $(DEVELOPMENT)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(DEVELOPMENT)
 	$(BIN)/python -m bench $(ARGS)

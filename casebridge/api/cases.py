@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import UNSET
 
+from casebridge.api.filters import case_filter, case_search, created_between
 from casebridge.api.queries import JsonList
 from casebridge.api.routing import Call, Route
 from casebridge.domain.case import Case
-from casebridge.domain.date_expression import read_date
 from casebridge.domain.errors import InvalidInput
-from casebridge.domain.query import SORT_FIELDS, CaseFilter, CaseQuery, check_filter_values, check_page
-from casebridge.domain.search import SEARCH_FIELDS, Search, read_search
+from casebridge.domain.query import SORT_FIELDS, CaseQuery, check_page
 from casebridge.services import cases
 from casebridge.wire.base import Body, User
 from casebridge.wire.cases import (
@@ -88,8 +85,8 @@ async def _find(call: Call) -> CasesPage:
     query: FindQuery = call.query
     page = check_page(query.page, query.perPage)
     wanted = CaseQuery(
-        filter=_filter(call, query),
-        search=_search(query),
+        filter=case_filter(call, query),
+        search=case_search(query),
         sort=SORT_FIELDS[query.sortField],
         descending=query.sortOrder == "desc",
         page=page,
@@ -110,43 +107,9 @@ def _listed(case: Case) -> CaseShape:
     return case_shape(case, ())
 
 
-def _search(query: FindQuery) -> Search | None:
-    fields = None if query.searchFields is None else tuple(SEARCH_FIELDS[name] for name in query.searchFields)
-    return None if query.search is None else read_search(query.search, query.defaultSearchOperator, fields)
-
-
-def _filter(call: Call, query: FindQuery) -> CaseFilter:
-    for name in ("tags", "reporters", "assignees", "category"):
-        check_filter_values(name, getattr(query, name))
-    now = call.ground.now()
-    return CaseFilter(
-        space=call.asking.space.id,
-        owners=(),
-        statuses=_values(query.status),
-        severities=_values(query.severity),
-        tags=_values(query.tags),
-        reporters=_values(query.reporters),
-        assignees=_values(query.assignees),
-        categories=_values(query.category),
-        created_from=None if query.from_ is None else read_date("from", query.from_, now, upper=False),
-        created_to=None if query.to is None else read_date("to", query.to, now, upper=True),
-    )
-
-
-def _values(sent: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if sent is None else tuple(dict.fromkeys(sent))
-
-
 async def _status(call: Call) -> StatusCountsShape:
     query: StatusQuery = call.query
-    now = call.ground.now()
-    wanted = CaseFilter(
-        space=call.asking.space.id,
-        owners=(),
-        created_from=None if query.from_ is None else read_date("from", query.from_, now, upper=False),
-        created_to=None if query.to is None else read_date("to", query.to, now, upper=True),
-    )
-    return StatusCountsShape.of(await cases.count(call.ground, call.asking, wanted, query.owner))
+    return StatusCountsShape.of(await cases.count(call.ground, call.asking, created_between(call, query), query.owner))
 
 
 async def _tags(call: Call) -> list[str]:

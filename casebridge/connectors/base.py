@@ -7,7 +7,7 @@ whether waiting helps and whether a write may have been done. It knows no case, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
@@ -172,6 +172,14 @@ class ConnectorType(Caller, ABC):
         except BadIncident as fault:
             text = f"the fields of the incident are not valid: {fault}"
             raise self.trouble("push incident", text, code="configuration", permanent=True) from None
+
+    @abstractmethod
+    def outgoing(self, fields: dict[str, Any], marker: str) -> dict[str, Any]:
+        """The fields of a create or update by the names and in the forms the external system uses."""
+
+    @abstractmethod
+    def present(self, record: Record, names: Iterable[str]) -> dict[str, Any]:
+        """What a record holds under these names now, in the forms of `outgoing`; null where it holds nothing."""
 
     async def prepare(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Do the reads that a create needs first; the fields to create with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -200,6 +200,13 @@ class Jira(ConnectorType):
 
     def _text(self, text: str) -> str:
         return cut(to_wiki(text) if self._settings["text"] == "converted" else text, TEXT)
+
+    def outgoing(self, fields: dict[str, Any], marker: str) -> dict[str, Any]:
+        return self._fields(fields, marker)
+
+    def present(self, record: Record, names: Iterable[str]) -> dict[str, Any]:
+        held = record.raw.get("fields") or {}
+        return {name: _reduced(name, held.get(name)) for name in names}
 
     async def read(self, external_id: str) -> Record:
         doing, url = "get incident", self._url("get incident", "issue", external_id)
@@ -411,3 +418,9 @@ def _time(text: Any) -> datetime | None:
     except ValueError:
         return None
     return at if at is not None and at.tzinfo is not None else None
+
+
+def _reduced(name: str, value: Any) -> Any:
+    """Of what Jira shows of a thing, the part it is named by when it is sent."""
+    key = {"project": "key", "issuetype": "id", "priority": "name", "parent": "key"}.get(name)
+    return {key: value.get(key)} if key and isinstance(value, dict) else value

@@ -41,3 +41,17 @@ class UserAction(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     created_by: User
     comment_id: str | None = None
+
+
+class ActivityTally(msgspec.Struct, frozen=True):
+    """How many records a case has (activity.md 2.4); `comments` are those of user comments, whatever was done to them.
+
+    `hidden_comment_updates` are edits of comments that were deleted since.
+    """
+
+    total: int
+    comments: int
+    deletions: int
+    comment_deletions: int
+    comment_creations: int
+    hidden_comment_updates: int

@@ -17,7 +17,7 @@ from casebridge.domain.errors import Conflict, ConnectorError, Forbidden, Invali
 from casebridge.security.privileges import require
 from casebridge.security.vault import Vault, VaultError
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import audit, connectors
+from casebridge.storage import audit, connector_care, connectors
 from casebridge.storage.session import Database, Write
 from casebridge.wire.old_push import incident_params
 
@@ -58,6 +58,8 @@ async def create(
     _check_name(name)
     if id_ is not None and id_ in ground.preconfigured:
         raise InvalidInput("id", f"{id_} is the id of a preconfigured connector.")
+    if id_ is not None and len(id_) > limits.CASE_CONNECTOR_ID:
+        raise InvalidInput("id", f"at most {limits.CASE_CONNECTOR_ID} characters are allowed, given {len(id_)}.")
     type_ = _known_type(type_id)
     config, secrets = type_.validate(config, secrets, ground.allowed_hosts, legacy=legacy)
     _require_enabled(ground, type_id)
@@ -180,7 +182,8 @@ async def delete(ground: Ground, asking: Asking, id_: str) -> None:
     """Delete a connector, also while cases still name it."""
     require(asking.actor, "manageConnectors", None, asking.space)
     await _changeable(ground, asking, id_)
-    await _save(ground, asking, "connector_delete", id_, connectors.delete_write(asking.space.id, id_))
+    gone = [connectors.delete_write(asking.space.id, id_), *connector_care.forget_writes(asking.space.id, id_)]
+    await _save(ground, asking, "connector_delete", id_, *gone)
 
 
 async def _changeable(ground: Ground, asking: Asking, id_: str) -> Connector:
@@ -189,9 +192,9 @@ async def _changeable(ground: Ground, asking: Asking, id_: str) -> Connector:
     return await find_usable(ground, asking.space.id, id_)
 
 
-async def _save(ground: Ground, asking: Asking, action: str, id_: str, write: Write) -> None:
+async def _save(ground: Ground, asking: Asking, action: str, id_: str, *writes: Write) -> None:
     event = audit.event_write(action, asking.actor, asking.space.id, "action", [id_], ground.now())
-    await ground.database.commit([write, event])
+    await ground.database.commit([*writes, event])
 
 
 def secrets_of(ground: Ground, connector: Connector) -> dict[str, Any]:
@@ -203,8 +206,8 @@ def secrets_of(ground: Ground, connector: Connector) -> dict[str, Any]:
     return ground.vault.open(connector.sealed, about(connector.space, connector.id))
 
 
-def working(ground: Ground, connector: Connector, **view: Any) -> ConnectorType:
-    """The connector at work, its settings checked again; ConnectorError when they do not hold (any more).
+async def working(ground: Ground, space_id: str, connector: Connector, **view: Any) -> ConnectorType:
+    """The connector at work, its config checked again; ConnectorError when it does not hold (any more).
 
     `view` holds `log` and `before_call` of the outbound door.
     """
@@ -218,7 +221,8 @@ def working(ground: Ground, connector: Connector, **view: Any) -> ConnectorType:
         config, secrets = type_.validate(connector.config, secrets, ground.allowed_hosts, legacy=True)
     except (InvalidInput, VaultError) as fault:
         raise ConnectorError(str(fault), code="configuration", permanent=True) from None
-    return type_(config, secrets, ground.outbound.view(**view))
+    _, settings = await connector_care.get_settings(ground.database, space_id, connector.id)
+    return type_(config, secrets, ground.outbound.view(**view), settings)
 
 
 async def execute(
@@ -234,7 +238,7 @@ async def execute(
         raise InvalidInput("id", f"{id_} is a system connector and cannot be run here.")
     _require_enabled(ground, connector.type)
     try:
-        worker = working(ground, connector, log=CallLog(), before_call=None)
+        worker = await working(ground, asking.space.id, connector, log=CallLog(), before_call=None)
     except ConnectorError as fault:
         return Execution(ok=False, message=fault.message)
     try:

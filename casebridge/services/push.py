@@ -36,13 +36,14 @@ from casebridge.domain.errors import Conflict, ConnectorError, NotFound, PushFai
 from casebridge.domain.incident import PUSHED_TYPES
 from casebridge.domain.user import Actor
 from casebridge.security.privileges import require
+from casebridge.services import circuit
 from casebridge.services import connectors as connector_verbs
 from casebridge.services.cases import load_with_attachments
 from casebridge.services.ground import Asking, Ground
 from casebridge.services.push_load import Loaded, load
 from casebridge.services.push_outcome import closed_text, closes_by_pushing, outcome, require_open
 from casebridge.services.push_send import LeaseLost, Sender, lease_until
-from casebridge.storage import cases, outbox
+from casebridge.storage import cases, connector_care, outbox
 from casebridge.storage.outbox import ExternalRecord
 from casebridge.storage.session import ConstraintBroken, Write
 from casebridge.storage.unit import Unit
@@ -120,6 +121,8 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
     """Work on a delivery whose time has come, or whose lease ran out: for the worker, nobody waits for an answer."""
     if delivery.state == SENDING:
         await _abandon(ground, delivery)
+        return
+    if await circuit.holds_back(ground, delivery):
         return
     now = ground.now()
     first = delivery.attempt_count == 0
@@ -335,7 +338,7 @@ async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: 
     delivery = msgspec.structs.replace(delivery, read_point=loaded.read_point)
     sender = Sender(ground, connector, delivery, loaded)
     try:
-        worker = connector_verbs.working(ground, connector, log=log, before_call=sender.renew)
+        worker = await connector_verbs.working(ground, delivery.space, connector, log=log, before_call=sender.renew)
         record = await sender.send(worker)
     except ConnectorError as fault:
         await _settle_fault(ground, sender.delivery, fault, log, started, sender.take_unsaved())
@@ -389,6 +392,8 @@ async def _settle_fault(
         *ledger,
         outbox.attempt_write(delivery.id, delivery.attempt_count, _tried(log, started, now, outcome)),
     ]
+    if not fault.permanent:
+        writes.append(circuit.fault_write(ground, delivery, fault, now))
     await ground.database.commit(writes)
 
 
@@ -422,6 +427,7 @@ async def _settle_success(
             *ledger,
             outbox.record_write(loaded.case.space, loaded.case.id, connector.id, record),
             outbox.attempt_write(sender.delivery.id, sender.delivery.attempt_count, attempt),
+            connector_care.success_write(loaded.case.space, connector.id, now),
             outbox.move_write(sender.delivery, _delivered(sender.delivery, record, now), LeaseLost()),
             *_overtake(loaded, sender, now),
         )

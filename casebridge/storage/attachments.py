@@ -36,6 +36,21 @@ async def list_all(database: Database, space: str, case_id: str) -> list[Attachm
     return [from_row(row) for row in await database.read(query.sql, query.params)]
 
 
+def list_of_type_query(space: str, case_id: str, type_: str) -> Query:
+    """Those of one type, likewise."""
+    return Query(
+        "SELECT version, doc FROM attachment WHERE case_id = :case_id AND space = :space AND type = :type ORDER BY seq",
+        {"case_id": case_id, "space": space, "type": type_},
+    )
+
+
+async def get_many(database: Database, space: str, case_id: str, ids: Sequence[str]) -> dict[str, Attachment]:
+    """The attachments of a case that exist among these ids, by id."""
+    where = Where().also("case_id = :case_id AND space = :space", case_id=case_id, space=space).among("id", ids)
+    rows = await database.read(f"SELECT version, doc FROM attachment WHERE {where.text}", where.params)
+    return {each.id: each for each in map(from_row, rows)}
+
+
 async def get(database: Database, space: str, id_: str) -> Attachment | None:
     """One attachment of the space, whatever its case."""
     rows = await database.read(

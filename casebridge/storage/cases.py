@@ -74,6 +74,31 @@ async def find(database: Database, query: CaseQuery) -> list[Case]:
     return [from_row(row) for row in await database.read(sql, params)]
 
 
+async def walk(database: Database, wanted: CaseFilter, search: Search | None, after: int, most: int) -> list[Case]:
+    """The next cases in order of creation after the one numbered `after`; a number never changes, nor comes again."""
+    where = _where(wanted, database.dialect, row_by_row=True).also("c.pk > :after", after=after)
+    if search is not None:
+        where.also(condition(search, where, database.dialect))
+    # SQLite keeps no statistics here, and would rather sort all matches anew for each step.
+    by_number = " INDEXED BY cases_walk" if database.dialect == "sqlite" else ""
+    rows = await database.read(
+        f"{_SELECT} JOIN (SELECT c.pk FROM cases c{by_number} WHERE {where.text} ORDER BY c.pk LIMIT :most) step "
+        f"ON step.pk = c.pk ORDER BY c.pk",
+        {**where.params, "most": most},
+    )
+    return [from_row(row) for row in rows]
+
+
+async def mean_duration(database: Database, wanted: CaseFilter) -> float | None:
+    """Mean of the seconds from creation to closing, over matches that have them; None when there is none."""
+    where = _where(wanted, database.dialect).also("c.duration IS NOT NULL")
+    rows = await database.read(
+        f"SELECT count(*), CAST(sum(c.duration) AS bigint) FROM cases c WHERE {where.text}", where.params
+    )
+    number, total_s = rows[0]
+    return total_s / number if number else None
+
+
 def _order(sort: str, descending: bool) -> str:
     direction = "DESC" if descending else "ASC"
     if sort == "created_at":
@@ -114,7 +139,8 @@ def _covered(wanted: CaseFilter) -> bool:
     return wanted.tags is None or len(wanted.tags) == 1
 
 
-def _where(wanted: CaseFilter, dialect: Dialect) -> Where:
+def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) -> Where:
+    """The condition on a case `c`. `row_by_row`: for a read that stops early, so nothing may be gathered beforehand."""
     where = Where().also("c.space = :space", space=wanted.space).among("c.owner", wanted.owners)
     if wanted.statuses is not None:
         where.among("c.status", [STATUSES.index(each) for each in wanted.statuses])
@@ -127,9 +153,9 @@ def _where(wanted: CaseFilter, dialect: Dialect) -> Where:
         (by_uid,) = where.listed("c.created_by_uid", wanted.reporters, "reporter")
         where.also(f"({by_name} OR {by_uid})")
     if wanted.tags is not None:
-        where.also(_any_tag(where, [tag_key(tag) for tag in wanted.tags], dialect))
+        where.also(_any_tag(where, [tag_key(tag) for tag in wanted.tags], dialect, row_by_row))
     if wanted.assignees is not None:
-        where.also(_any_assignee(where, wanted.assignees, dialect))
+        where.also(_any_assignee(where, wanted.assignees, dialect, row_by_row))
     if wanted.created_from is not None:
         where.also("c.created_at >= :created_from", created_from=to_ms(wanted.created_from))
     if wanted.created_to is not None:
@@ -137,15 +163,21 @@ def _where(wanted: CaseFilter, dialect: Dialect) -> Where:
     return where
 
 
-def _any_tag(where: Where, keys: Sequence[str], dialect: Dialect) -> str:
+def _any_tag(where: Where, keys: Sequence[str], dialect: Dialect, row_by_row: bool) -> str:
     if dialect == "postgresql":
         where.params["tags"] = list(keys)
         return "c.tags && CAST(:tags AS text[])"
-    (listed,) = where.listed("t.tag", keys)
-    return f"c.pk IN (SELECT t.case_pk FROM case_tag t WHERE t.space = :space AND {listed})"
+    return _in_wide("case_tag", *where.listed("w.tag", keys), row_by_row)
 
 
-def _any_assignee(where: Where, assignees: Sequence[str], dialect: Dialect) -> str:
+def _in_wide(table: str, listed: str, row_by_row: bool) -> str:
+    if row_by_row:
+        same = "w.owner = c.owner AND w.status = c.status AND w.created_at = c.created_at AND w.case_pk = c.pk"
+        return f"EXISTS (SELECT 1 FROM {table} w WHERE w.space = :space AND {listed} AND {same})"
+    return f"c.pk IN (SELECT w.case_pk FROM {table} w WHERE w.space = :space AND {listed})"
+
+
+def _any_assignee(where: Where, assignees: Sequence[str], dialect: Dialect, row_by_row: bool) -> str:
     uids = [each for each in assignees if each != NO_ASSIGNEE]
     either = []
     if dialect == "postgresql":
@@ -153,8 +185,7 @@ def _any_assignee(where: Where, assignees: Sequence[str], dialect: Dialect) -> s
         either.append("c.assignees && CAST(:assignees AS text[])")
         nobody = "c.assignees = CAST('{}' AS text[])"
     else:
-        (listed,) = where.listed("a.uid", uids)
-        either.append(f"c.pk IN (SELECT a.case_pk FROM case_assignee a WHERE a.space = :space AND {listed})")
+        either.append(_in_wide("case_assignee", *where.listed("w.uid", uids), row_by_row))
         nobody = "c.assignees = '[]'"
     if NO_ASSIGNEE in assignees:
         either.append(nobody)
@@ -177,7 +208,7 @@ async def list_tags(database: Database, space: str, owners: tuple[str, ...]) -> 
 def _example_query(space: str, owners: tuple[str, ...], key: str, dialect: Dialect) -> Query:
     """The read of one case that has the tag of that key."""
     where = Where().also("c.space = :space", space=space).among("c.owner", owners)
-    where.also(_any_tag(where, (key,), dialect))
+    where.also(_any_tag(where, (key,), dialect, row_by_row=False))
     return Query(f"SELECT c.doc FROM cases c WHERE {where.text} LIMIT 1", where.params)
 
 
@@ -301,6 +332,7 @@ def _columns(case: Case, dialect: Dialect) -> dict[str, Any]:
         "created_by_uid": case.created_by.profile_uid,
         "updated_at": None if case.updated_at is None else to_ms(case.updated_at),
         "closed_at": None if case.closed_at is None else to_ms(case.closed_at),
+        "duration": case.duration_s,
         "connector_id": case.connector.id,
         "doc": _encoder.encode(case).decode(),
     }

@@ -199,6 +199,16 @@ def record_from_row(row: Row) -> ExternalRecord:
     return _records.decode(row[0])
 
 
+def read_points_query(case_id: str) -> Query:
+    """The external records of a case through all connectors, to be read together with its activity."""
+    return Query("SELECT connector_id, doc FROM external_record WHERE case_id = :case_id", {"case_id": case_id})
+
+
+def read_points_from_rows(rows: Sequence[Row]) -> dict[str, int]:
+    """By connector id, up to which record the last push has read; 0: none ended well."""
+    return {connector_id: _records.decode(doc).read_point for connector_id, doc in rows}
+
+
 def record_write(space: str, case_id: str, connector_id: str, record: ExternalRecord) -> Write:
     """Keeps the external record of a case and connector."""
     return Write(

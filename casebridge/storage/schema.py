@@ -82,6 +82,8 @@ cases = Table(
     # The words a search looks at, on PostgreSQL; SQLite has them in the FTS5 table `case_words`, rowid = pk.
     Column("words", WORDS),
     Column("doc", DOC, nullable=False),
+    # Seconds from creation to closing; added later than `doc`, and read from its index alone.
+    Column("duration", BIG),
     Index("cases_id", "id", unique=True),
     Index("cases_created", "space", "created_at", "pk"),
     Index("cases_owner_created", "space", "owner", "created_at", "pk"),
@@ -94,6 +96,16 @@ cases = Table(
     Index("cases_owner_category", "space", "owner", "category", "pk"),
     Index("cases_reporter", "space", "created_by", "pk"),
     Index("cases_number", "space", "incremental_id"),
+    Index("cases_walk", "space", "pk"),
+)
+Index(
+    "cases_duration",
+    cases.c.space,
+    cases.c.owner,
+    cases.c.created_at,
+    cases.c.duration,
+    postgresql_where=cases.c.duration.is_not(None),
+    sqlite_where=cases.c.duration.is_not(None),
 )
 Index(
     "cases_connector",
@@ -175,6 +187,28 @@ connector = Table(
     Column("version", BIG, nullable=False),
     Column("sealed", LargeBinary),
     Column("doc", DOC, nullable=False),
+)
+
+connector_settings = Table(
+    # What our server alone knows of a connector; preconfigured ones have such settings per space too.
+    "connector_settings",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("connector_id", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
+connector_health = Table(
+    # Passing faults of a connector in a row, and when its circuit may be probed next.
+    "connector_health",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("connector_id", TEXT, primary_key=True),
+    Column("faults", Integer, nullable=False),
+    Column("probe_at", BIG),
+    Column("last_success_at", BIG),
+    Column("last_error", DOC),
 )
 
 delivery = Table(

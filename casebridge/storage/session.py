@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -90,19 +91,30 @@ class Database(Protocol):
 
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Write:
     """One INSERT of several rows; a value given as `Sql` stands in the text itself."""
-    params: dict[str, Any] = {}
+    listed = [tuple(row) for row in rows]
+    pieces = tuple(tuple(value.text if isinstance(value, Sql) else None for value in row) for row in listed)
+    sql, names = _insert_text(table, tuple(columns), pieces)
+    values = (value for row in listed for value in row if not isinstance(value, Sql))
+    return Write(sql, dict(zip(names, values, strict=True)))
+
+
+@lru_cache(maxsize=256)
+def _insert_text(
+    table: str, columns: tuple[str, ...], pieces: tuple[tuple[str | None, ...], ...]
+) -> tuple[str, tuple[str, ...]]:
+    """The text of an INSERT and the names of its parameters, in order; None stands for a parameter."""
+    names: list[str] = []
     groups = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(pieces):
         places = []
-        for column, value in zip(columns, row, strict=True):
-            if isinstance(value, Sql):
-                places.append(value.text)
+        for column, piece in zip(columns, row, strict=True):
+            if piece is None:
+                names.append(f"{column}_{number}")
+                places.append(f":{names[-1]}")
             else:
-                name = f"{column}_{number}"
-                params[name] = value
-                places.append(f":{name}")
+                places.append(piece)
         groups.append(f"({', '.join(places)})")
-    return Write(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join(groups)}", params)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join(groups)}", tuple(names)
 
 
 class Sql(msgspec.Struct, frozen=True):

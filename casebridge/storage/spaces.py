@@ -29,6 +29,8 @@ _BY_SPACE = (
     "cases",
     "configuration",
     "connector",
+    "connector_settings",
+    "connector_health",
 )
 _ONLY_SQLITE = ("case_tag", "case_assignee")
 

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from casebridge.domain.participation import UNKNOWN
 from casebridge.domain.query import Page
-from casebridge.domain.user_action import UserAction
-from casebridge.storage.session import Database, Query, Write, insert_rows
+from casebridge.domain.user import User
+from casebridge.domain.user_action import ActivityTally, UserAction
+from casebridge.storage.session import Database, Query, Row, Write, insert_rows
 from casebridge.storage.where import Where
 
 _decoder = msgspec.json.Decoder(UserAction)
 _encoder = msgspec.json.Encoder()
+_users = msgspec.json.Decoder(User)
 
 _PSEUDO_TYPES = {
     "action": "(comment_type IS NULL OR comment_type <> 'user')",
@@ -97,3 +100,48 @@ def pushes_query(case_id: str) -> Query:
 def from_doc(doc: str | bytes) -> UserAction:
     """The record of a stored document."""
     return _decoder.decode(doc)
+
+
+def tally_query(case_id: str) -> Query:
+    """How many records a case has of each sort; `tally_from_row` understands its one row."""
+    deleted = (
+        "comment_id IN (SELECT gone.comment_id FROM user_action gone "
+        "WHERE gone.case_id = :case_id AND gone.type = 'comment' AND gone.action = 'delete')"
+    )
+    by_user = "comment_type = 'user'"
+    return Query(
+        f"SELECT count(*), count(*) FILTER (WHERE {by_user}), count(*) FILTER (WHERE action = 'delete'), "
+        f"count(*) FILTER (WHERE {by_user} AND action = 'delete'), "
+        f"count(*) FILTER (WHERE {by_user} AND action = 'create'), "
+        f"count(*) FILTER (WHERE {by_user} AND action = 'update' AND {deleted}) "
+        f"FROM user_action WHERE case_id = :case_id",
+        {"case_id": case_id},
+    )
+
+
+def tally_from_row(row: Row) -> ActivityTally:
+    """The numbers of a row of `tally_query`."""
+    return ActivityTally(*row)
+
+
+def participants_query(case_id: str) -> Query:
+    """Authors of a case's records by user name, as rows `(user,)`: of each name the newest record's author.
+
+    Records are taken apart in the database, since a comment's text may be long and there may be thousands.
+    """
+    name = f"coalesce(doc -> 'created_by' ->> 'username', '{UNKNOWN}')"
+    return Query(
+        f"SELECT u.doc -> 'created_by' FROM user_action u JOIN (SELECT max(seq) AS seq FROM user_action "
+        f"WHERE case_id = :case_id GROUP BY {name}) newest ON newest.seq = u.seq WHERE u.case_id = :case_id",
+        {"case_id": case_id},
+    )
+
+
+def participant_from_row(row: Row) -> User:
+    """The user of a row of `participants_query`."""
+    return _users.decode(row[0])
+
+
+def newest_query(case_id: str) -> Query:
+    """Number of the newest record of each type, as rows `(type, seq)`."""
+    return Query("SELECT type, max(seq) FROM user_action WHERE case_id = :case_id GROUP BY type", {"case_id": case_id})

@@ -5,6 +5,7 @@ Texts are split as Unicode says (UAX #29); values of keyword-like fields are one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -16,7 +17,7 @@ MOST_LETTERS = 255
 """Longer words are cut, in the index and in queries alike."""
 
 _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
-_BLANKS = regex.compile(r"\s+")
+_ASCII_WORD = re.compile(r"(?:[a-z0-9_]+(?:(?<=[a-z])[:.'](?=[a-z])|(?<=[0-9])[.,;'](?=[0-9]))?)+")
 _BLANK_SIGN = "␣"
 
 
@@ -46,16 +47,27 @@ def words_of(case: Case) -> CaseWords:
 
 def split(text: str) -> list[str]:
     """The words of a text in order, letter case aside."""
-    return [_cut(piece) for piece in _BOUNDARY.split(text.casefold()) if any(sign.isalnum() for sign in piece)]
+    return _split_ascii(text) if text.isascii() else _split_any(text)
+
+
+def _split_any(text: str) -> list[str]:
+    pieces = _BOUNDARY.split(text.casefold())
+    return [piece[:MOST_LETTERS] for piece in pieces if piece.isalnum() or _is_word(piece)]
+
+
+def _split_ascii(text: str) -> list[str]:
+    """The same in half the time: of all joining signs only these few are ASCII."""
+    return [piece[:MOST_LETTERS] for piece in _ASCII_WORD.findall(text.lower()) if piece.strip("_")]
+
+
+def _is_word(piece: str) -> bool:
+    """Whether a piece that is not all letters and digits holds any: blanks and signs between words do not."""
+    return len(piece) > 1 and any(sign.isalnum() for sign in piece)
 
 
 def keyword(value: str) -> str:
     """A whole value as one word."""
-    return _cut(_BLANKS.sub(_BLANK_SIGN, value.strip().casefold()))
-
-
-def _cut(word: str) -> str:
-    return word[:MOST_LETTERS]
+    return _BLANK_SIGN.join(value.casefold().split())[:MOST_LETTERS]
 
 
 def texts(words: CaseWords) -> tuple[str, str, str]:

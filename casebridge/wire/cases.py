@@ -161,13 +161,9 @@ def key_orders(raw: bytes) -> list[list[str]]:
     return [list(entry) for entry in entries]
 
 
-class FindQuery(Body):
-    """Query of `GET /api/cases/_find`."""
+class CaseFilters(Body):
+    """Which cases: the filters of every query over cases (find.md 1.1)."""
 
-    page: int = 1
-    perPage: int = 20
-    sortField: Literal["createdAt", "updatedAt", "closedAt", "title", "category", "status", "severity"] = "createdAt"
-    sortOrder: Literal["asc", "desc"] = "asc"
     status: list[Status] | None = None
     severity: list[Severity] | None = None
     tags: list[str] | None = None
@@ -180,6 +176,22 @@ class FindQuery(Body):
     search: str | None = None
     searchFields: list[Literal["title", "description", "incremental_id.text"]] | None = None
     defaultSearchOperator: Literal["OR", "AND"] = "OR"
+
+
+class FindQuery(CaseFilters):
+    """Query of `GET /api/cases/_find`."""
+
+    page: int = 1
+    perPage: int = 20
+    sortField: Literal["createdAt", "updatedAt", "closedAt", "title", "category", "status", "severity"] = "createdAt"
+    sortOrder: Literal["asc", "desc"] = "asc"
+
+
+class WalkQuery(CaseFilters):
+    """Query of `GET /api/casebridge/cases`."""
+
+    limit: int = 100
+    cursor: str | None = None
 
 
 class OwnersQuery(Body):
@@ -359,3 +371,10 @@ class CasesPage(Shape):
     count_open_cases: int
     count_in_progress_cases: int
     count_closed_cases: int
+
+
+class CasesStep(Shape):
+    """A step of a walk over cases; `next_cursor` null: there are no more."""
+
+    cases: list[CaseShape]
+    next_cursor: str | None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from casebridge.domain.user_action import UserAction
+from casebridge.domain.user_action import ActivityTally, UserAction
 from casebridge.domain.version import version_text
+from casebridge.wire.attachments import UserCommentShape
 from casebridge.wire.base import Body, Shape, User, time_text
 
 Type = Literal[
@@ -64,6 +65,42 @@ class UserActionsPage(Shape):
     page: int
     perPage: int
     total: int
+
+
+class LatestUserActionsPage(Shape):
+    """The same with the attachments its records name, as they are now."""
+
+    userActions: list[UserActionShape]
+    page: int
+    perPage: int
+    total: int
+    latestAttachments: list[UserCommentShape]
+
+
+class UserActionStats(Shape):
+    """How many records a case has of each sort (activity.md 2.4)."""
+
+    total: int
+    total_comments: int
+    total_other_actions: int
+    total_deletions: int
+    total_comment_deletions: int
+    total_comment_creations: int
+    total_hidden_comment_updates: int
+    total_other_action_deletions: int
+
+    @classmethod
+    def of(cls, tally: ActivityTally) -> UserActionStats:
+        return cls(
+            total=tally.total,
+            total_comments=tally.comments,
+            total_other_actions=tally.total - tally.comments,
+            total_deletions=tally.deletions,
+            total_comment_deletions=tally.comment_deletions,
+            total_comment_creations=tally.comment_creations,
+            total_hidden_comment_updates=tally.hidden_comment_updates,
+            total_other_action_deletions=tally.deletions - tally.comment_deletions,
+        )
 
 
 class ListedUserAction(Shape):

@@ -1,14 +1,16 @@
-"""The API over a database of its own, for tests that are not coroutines: property tests, foreign clients."""
+"""The API alive in a thread of its own, for tests that are no coroutines: property tests, foreign clients."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+import threading
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from casebridge.api.dispatch import ApiApp, api_app
+from casebridge.api.routing import Receive, Send
 from casebridge.api.table import ROUTES
 from casebridge.connectors.http import AllowedHosts, Outbound
 from casebridge.domain.user import SUPERUSER, Account
@@ -20,19 +22,46 @@ from casebridge.storage.session import Database
 
 T = TypeVar("T")
 NAMES = ("admin", "omar", "Zoe")
+LONGEST_S = 60
 
 
 class Living:
-    """An app with its database and the event loop both live in."""
+    """An app with its database, and the event loop both live in."""
 
-    def __init__(self, runner: asyncio.Runner, database: Database, app: ApiApp) -> None:
-        self._runner = runner
+    def __init__(self, loop: asyncio.AbstractEventLoop, database: Database, app: ApiApp) -> None:
+        self._loop = loop
         self.database = database
         self.app = app
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run to its end what needs the event loop."""
-        return self._runner.run(work)
+        """Run in the app's event loop, from any other thread, and wait for the end."""
+        return wait(self._loop, work)
+
+    async def bridge(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """The app as an ASGI application of any other event loop: one whole message in, the answer out."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def hear() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def note(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.app(scope, hear, note), self._loop))
+        for message in sent:
+            await send(message)
+
+
+def wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of work done in the loop of another thread."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result(LONGEST_S)
 
 
 def real_now() -> datetime:
@@ -42,22 +71,25 @@ def real_now() -> datetime:
 
 
 @contextmanager
-def living(
-    target: str, password_hash: str, *, now: Callable[[], datetime] = real_now, hosts: tuple[str, ...] = ("127.0.0.1",)
-) -> Iterator[Living]:
-    """The whole API over a migrated database, with a superuser of each of NAMES; connectors reach `hosts` alone."""
-    with asyncio.Runner() as runner:
-        database = runner.run(open_database(target))
-        allowed = AllowedHosts(list(hosts))
+def living(target: str, password_hash: str, *, now: Callable[[], datetime] = real_now) -> Iterator[Living]:
+    """The whole API over a migrated database, with a superuser of each of NAMES; connectors reach 127.0.0.1 alone."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        database = wait(loop, open_database(target))
+        allowed = AllowedHosts(["127.0.0.1"])
         outbound = Outbound(allowed, timeout_s=2.0)
         ground = Ground(
             database=database, vault=Vault({b"k" * 8: b"v" * 32}), outbound=outbound, allowed_hosts=allowed, now=now
         )
         for name in NAMES:
             account = Account(name, password_hash, (SUPERUSER,), full_name=name.title(), email=None)
-            runner.run(accounts.create(database, account))
-        try:
-            yield Living(runner, database, api_app(ground, ROUTES))
-        finally:
-            runner.run(outbound.close())
-            runner.run(database.close())
+            wait(loop, accounts.create(database, account))
+        yield Living(loop, database, api_app(ground, ROUTES))
+        wait(loop, outbound.close())
+        wait(loop, database.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -97,10 +97,22 @@ async def test_a_chosen_id_is_taken_once_in_each_space(client: Any):
 
 
 async def test_any_text_is_an_id(client: Any):
+    assert (await client.post(f"{ONE}/%20", json=a_body())).json()["id"] == " "
     made = await client.post(f"{ONE}/a%2Fb%20%C3%A9", json=a_body())
 
     assert made.json()["id"] == "a/b é"
     assert (await client.get(f"{ONE}/a%2Fb%20%C3%A9")).status_code == 200
+
+
+async def test_an_id_is_no_longer_than_a_case_can_name(client: Any):
+    # Letters that do not repeat: an index would pack others.
+    longest = "".join(chr(0x4E00 + number) for number in range(512))
+
+    assert (await client.post(f"{ONE}/{longest}", json=a_body())).json()["id"] == longest
+    for length in (513, 5000):
+        id_ = "".join(chr(0x4E00 + number) for number in range(length))
+        assert (await client.post(f"{ONE}/{id_}", json=a_body())).status_code == 400
+        assert (await client.get(f"{ONE}/{id_}")).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -219,7 +231,12 @@ async def test_the_type_is_no_key_of_a_put(client: Any):
 async def test_an_unknown_connector_is_404_on_every_route_and_spaces_are_apart(client: Any):
     await client.post("/api/spaces/space", json={"id": "fin", "name": "Finance"})
     await client.post(f"{ONE}/c", json=a_body())
-    calls = [("GET", "", None), ("PUT", "", an_update()), ("DELETE", "", None), ("POST", "/_execute", {"params": {}})]
+    calls: list[tuple[str, str, Any]] = [
+        ("GET", "", None),
+        ("PUT", "", an_update()),
+        ("DELETE", "", None),
+        ("POST", "/_execute", {"params": {}}),
+    ]
 
     for method, rest, body in calls:
         for path in (f"{ONE}/nope", f"/s/fin{ONE}/c"):

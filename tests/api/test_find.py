@@ -1,4 +1,4 @@
-"""Finding, counting and listing cases (contract find.md 1 to 4, README 9 and 10); search comes elsewhere.
+"""Finding, counting and listing cases (contract find.md 1 to 4, README 9 and 10), but what `search` finds.
 
 Whether filters, sorting, paging and counts agree with each other for any query is the business of test_find_model.
 """
@@ -59,7 +59,7 @@ async def counts(client: Any, query: str = "", route: str = FIND) -> tuple[int, 
 
 
 class TestPage:
-    async def test_an_empty_store_answers_exactly_these_keys(self, client: Any):
+    async def test_an_empty_store_answers_exactly_these_keys(self, client: Any) -> None:
         assert (await client.get(FIND)).json() == {
             "cases": [],
             "page": 1,
@@ -70,13 +70,13 @@ class TestPage:
             "count_closed_cases": 0,
         }
 
-    async def test_cases_come_whole_with_empty_comments_and_right_totals(self, client: Any):
+    async def test_cases_come_whole_with_empty_comments_and_right_totals(self, client: Any) -> None:
         case = await commented(client, await opened(client, category="Cat", connector=JIRA))
         (found,) = (await client.get(FIND)).json()["cases"]
         assert found == case | {"comments": []}
         assert found["totalComment"] == 1
 
-    async def test_pages_follow_each_other_without_gap(self, client: Any):
+    async def test_pages_follow_each_other_without_gap(self, client: Any) -> None:
         for number in range(5):
             await opened(client, title=str(number))
         assert await titles(client, "perPage=2") == ["0", "1"]
@@ -86,7 +86,7 @@ class TestPage:
         answer = (await client.get(f"{FIND}?perPage=2&page=4")).json()
         assert (answer["page"], answer["per_page"], answer["total"]) == (4, 2, 5)
 
-    async def test_a_page_of_none_answers_totals_only(self, client: Any):
+    async def test_a_page_of_none_answers_totals_only(self, client: Any) -> None:
         await opened(client)
         answer = (await client.get(f"{FIND}?perPage=0")).json()
         assert (answer["cases"], answer["per_page"], answer["total"]) == ([], 0, 1)
@@ -95,7 +95,7 @@ class TestPage:
         "query", ["page=100&perPage=100", "page=10000&perPage=1", "page=10000&perPage=0", "page=500", "perPage=100"]
     )
     @ONE_DATABASE
-    async def test_the_window_of_ten_thousand_is_open_to_its_edge(self, client: Any, query: str):
+    async def test_the_window_of_ten_thousand_is_open_to_its_edge(self, client: Any, query: str) -> None:
         assert (await client.get(f"{FIND}?{query}")).status_code == 200
 
     @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ class TestPage:
         ],
     )
     @ONE_DATABASE
-    async def test_pages_outside_the_window_and_what_is_no_number_are_refused(self, client: Any, query: str):
+    async def test_pages_outside_the_window_and_what_is_no_number_are_refused(self, client: Any, query: str) -> None:
         assert "age" in message_of(await client.get(f"{FIND}?{query}"), 400)
 
     @pytest.mark.parametrize(
@@ -143,10 +143,12 @@ class TestPage:
             "status=open,closed",
             "severity=urgent",
             "severity=low&severity=",
-            "search=x",
-            "search=",
-            "searchFields=title",
-            "defaultSearchOperator=OR",
+            "searchFields=titles",
+            "searchFields=",
+            "searchFields=title&searchFields=id",
+            "searchFields=title,description",
+            "defaultSearchOperator=or",
+            "defaultSearchOperator=",
             "customFields=x",
             "nope=1",
             "tags%5B%5D=doors",
@@ -162,15 +164,15 @@ class TestPage:
         ],
     )
     @ONE_DATABASE
-    async def test_unknown_parameters_and_values_are_refused(self, client: Any, query: str):
+    async def test_unknown_parameters_and_values_are_refused(self, client: Any, query: str) -> None:
         message_of(await client.get(f"{FIND}?{query}"), 400)
 
     @ONE_DATABASE
-    async def test_two_parameters_are_always_ignored(self, client: Any):
+    async def test_two_parameters_are_always_ignored(self, client: Any) -> None:
         assert (await client.get(f"{FIND}?apiVersion=2023-10-31&elasticInternalOrigin=true")).status_code == 200
 
     @pytest.mark.parametrize("name", ["tags", "assignees", "reporters", "category"])
-    async def test_a_hundred_values_of_a_filter_are_taken_and_no_more(self, client: Any, name: str):
+    async def test_a_hundred_values_of_a_filter_are_taken_and_no_more(self, client: Any, name: str) -> None:
         assert (await client.get(FIND, params={name: [f"v{n}" for n in range(100)]})).status_code == 200
         for values in ([f"v{n}" for n in range(101)], ["same"] * 101):
             message = message_of(await client.get(FIND, params={name: values}), 400)
@@ -179,7 +181,7 @@ class TestPage:
 
 
 class TestFilters:
-    async def test_filters_are_and_ed_and_values_or_ed(self, client: Any):
+    async def test_filters_are_and_ed_and_values_or_ed(self, client: Any) -> None:
         await opened(client, title="a", tags=["x", "y"], severity="high")
         await opened(client, title="b", tags=["y"], severity="low")
         await opened(client, title="c", tags=["z"], severity="high")
@@ -189,7 +191,7 @@ class TestFilters:
         assert await titles(client, "tags=x&severity=low") == []
 
     @pytest.mark.parametrize("text", ["*", "a*", "A:b", '"q"', "back\\slash", "a,b", "%", "_", "'", "{x}", "é", "a b"])
-    async def test_comparisons_are_exact_and_every_sign_is_ordinary(self, client: Any, text: str):
+    async def test_comparisons_are_exact_and_every_sign_is_ordinary(self, client: Any, text: str) -> None:
         await opened(client, title="exact", tags=[text], category=text, assignees=[{"uid": text}])
         await opened(client, title="other", tags=[text + "x", "ab"], category=text + "x", assignees=[{"uid": "ab"}])
         for name in ("tags", "category", "assignees"):
@@ -197,19 +199,19 @@ class TestFilters:
             assert [each["title"] for each in answer["cases"]] == ["exact"]
             assert answer["total"] == answer["count_open_cases"] == 1
 
-    async def test_case_counts_in_comparisons(self, client: Any):
+    async def test_case_counts_in_comparisons(self, client: Any) -> None:
         await opened(client, tags=["Doors"], category="Cat")
         for query in ("tags=doors", "category=cat", "reporters=Admin", "owner=Cases"):
             assert await titles(client, query) == []
 
-    async def test_an_empty_text_matches_nothing(self, client: Any):
+    async def test_an_empty_text_matches_nothing(self, client: Any) -> None:
         await opened(client, title="bare", tags=[])
         await opened(client, title="full", category="Cat")
         for name in ("tags", "category", "assignees", "reporters", "owner"):
             answer = (await client.get(f"{FIND}?{name}=")).json()
             assert (answer["cases"], answer["total"], answer["count_open_cases"]) == ([], 0, 0)
 
-    async def test_the_word_none_stands_for_cases_without_assignees(self, client: Any):
+    async def test_the_word_none_stands_for_cases_without_assignees(self, client: Any) -> None:
         await opened(client, title="nobody")
         await opened(client, title="a", assignees=[{"uid": "a"}])
         await opened(client, title="b", assignees=[{"uid": "b"}, {"uid": "c"}])
@@ -219,7 +221,7 @@ class TestFilters:
 
     async def test_reporters_are_names_of_who_opened_the_case(
         self, client: Any, app: Any, connect: Any, database: Database, admin: Account
-    ):
+    ) -> None:
         await accounts.create(database, msgspec.structs.replace(admin, username="omar"))
         await opened(client, title="by admin")
         async with connect(app, auth=("omar", "correct horse battery")) as omar:
@@ -229,7 +231,7 @@ class TestFilters:
         assert await titles(client, "reporters=omar&reporters=admin") == ["by admin", "by omar"]
         assert await titles(client, "reporters=Ada%20Admin") == []
 
-    async def test_owners_narrow_and_unknown_ones_are_dropped(self, client: Any):
+    async def test_owners_narrow_and_unknown_ones_are_dropped(self, client: Any) -> None:
         for owner in ("cases", "observability", "securitySolution"):
             await opened(client, title=owner, owner=owner)
         assert await titles(client, "owner=observability") == ["observability"]
@@ -237,7 +239,7 @@ class TestFilters:
         answer = await client.get(f"{FIND}?owner=nobody")
         assert (answer.status_code, answer.json()["total"], answer.json()["count_open_cases"]) == (200, 0, 0)
 
-    async def test_owners_switched_off_in_the_space_are_left_out(self, client: Any):
+    async def test_owners_switched_off_in_the_space_are_left_out(self, client: Any) -> None:
         space = await with_space(client, "ops")
         await opened(client, space, title="general")
         await opened(client, space, title="seen", owner="observability")
@@ -248,7 +250,7 @@ class TestFilters:
         for path in ("_find", "_find?owner=cases", "status", "tags", "reporters"):
             message_of(await client.get(f"{space}{CASES}/{path}"), 403)
 
-    async def test_spaces_do_not_see_each_other(self, client: Any):
+    async def test_spaces_do_not_see_each_other(self, client: Any) -> None:
         space = await with_space(client, "ops")
         await opened(client, title="here", tags=["here"])
         await opened(client, space, title="there", tags=["there"])
@@ -287,7 +289,7 @@ class TestDates:
             ("from=2024-06-01&to=2024-05-01", False),
         ],
     )
-    async def test_both_ends_are_inclusive(self, client: Any, query: str, found: bool):
+    async def test_both_ends_are_inclusive(self, client: Any, query: str, found: bool) -> None:
         await opened(client)
         assert len(await titles(client, query)) == found
         assert await counts(client, query) == (int(found), 0, 0)
@@ -300,13 +302,13 @@ class TestDates:
     )  # fmt: skip
     @pytest.mark.parametrize("name", ["from", "to"])
     @ONE_DATABASE
-    async def test_what_names_no_moment_is_refused(self, client: Any, name: str, text: str):
+    async def test_what_names_no_moment_is_refused(self, client: Any, name: str, text: str) -> None:
         for route in (FIND, f"{CASES}/status"):
             assert name in message_of(await client.get(f"{route}?{name}={text}"), 400)
 
 
 class TestOrder:
-    async def test_oldest_first_unless_asked_otherwise(self, client: Any, clock: Clock):
+    async def test_oldest_first_unless_asked_otherwise(self, client: Any, clock: Clock) -> None:
         for title in ("first", "second", "third"):
             await opened(client, title=title)
             clock.forward(1)
@@ -314,14 +316,14 @@ class TestOrder:
         assert await titles(client, "sortField=createdAt&sortOrder=asc") == ["first", "second", "third"]
         assert await titles(client, "sortOrder=desc") == ["third", "second", "first"]
 
-    async def test_cases_of_one_millisecond_keep_the_order_of_their_creation(self, client: Any):
+    async def test_cases_of_one_millisecond_keep_the_order_of_their_creation(self, client: Any) -> None:
         for number in range(6):
             await opened(client, title=str(number))
         assert await titles(client, "perPage=3") == ["0", "1", "2"]
         assert await titles(client, "perPage=3&sortOrder=desc") == ["5", "4", "3"]
         assert await titles(client, "perPage=3&page=2&sortField=severity&sortOrder=desc") == ["3", "4", "5"]
 
-    async def test_titles_and_categories_sort_by_code_point(self, client: Any):
+    async def test_titles_and_categories_sort_by_code_point(self, client: Any) -> None:
         names = ["b", "a", "B", "A", "é", "Z", "\U0001f600", "\uffee", "_", "aa", "a b", "10", "9"]
         for name in names:
             await opened(client, title=name, category=name)
@@ -329,7 +331,7 @@ class TestOrder:
             assert await titles(client, f"sortField={field}") == sorted(names)
             assert await titles(client, f"sortField={field}&sortOrder=desc") == sorted(names, reverse=True)
 
-    async def test_status_and_severity_sort_by_rank(self, client: Any):
+    async def test_status_and_severity_sort_by_rank(self, client: Any) -> None:
         for severity, status in (("critical", "closed"), ("low", "open"), ("high", "in-progress"), ("medium", "open")):
             case = await opened(client, title=severity, severity=severity)
             if status != "open":
@@ -339,7 +341,7 @@ class TestOrder:
         assert await titles(client, "sortField=status") == ["low", "medium", "high", "critical"]
         assert await titles(client, "sortField=status&sortOrder=desc") == ["critical", "high", "low", "medium"]
 
-    async def test_cases_without_the_value_come_last_in_both_directions(self, client: Any, clock: Clock):
+    async def test_cases_without_the_value_come_last_in_both_directions(self, client: Any, clock: Clock) -> None:
         bare = [await opened(client, title=f"bare {number}") for number in range(2)]
         for title in ("first", "second"):
             case = await opened(client, title=title, category=title)
@@ -350,7 +352,7 @@ class TestOrder:
             assert await titles(client, f"sortField={field}") == ["first", "second", *rest]
             assert await titles(client, f"sortField={field}&sortOrder=desc") == ["second", "first", *rest]
 
-    async def test_a_comment_counts_as_an_update(self, client: Any, clock: Clock):
+    async def test_a_comment_counts_as_an_update(self, client: Any, clock: Clock) -> None:
         first = await opened(client, title="first")
         second = await opened(client, title="second")
         await changed(client, second, severity="high")
@@ -369,7 +371,7 @@ class TestCounts:
                 await changed(client, case, status=status)
 
     @pytest.mark.usefixtures("six")
-    async def test_counts_ignore_status_and_paging_and_the_total_obeys_all(self, client: Any):
+    async def test_counts_ignore_status_and_paging_and_the_total_obeys_all(self, client: Any) -> None:
         for query, total in (
             ("", 6),
             ("status=closed", 1),
@@ -382,7 +384,7 @@ class TestCounts:
             assert await counts(client, query) == (3, 2, 1)
 
     @pytest.mark.usefixtures("six")
-    async def test_counts_respect_every_other_filter(self, client: Any):
+    async def test_counts_respect_every_other_filter(self, client: Any) -> None:
         for query, expected in (
             ("tags=odd", (1, 1, 1)),
             ("tags=odd&tags=all", (3, 2, 1)),
@@ -397,7 +399,7 @@ class TestCounts:
             assert await counts(client, query) == expected
 
     @pytest.mark.usefixtures("six")
-    async def test_the_deprecated_counts_answer_exactly_these_keys(self, client: Any):
+    async def test_the_deprecated_counts_answer_exactly_these_keys(self, client: Any) -> None:
         assert (await client.get(f"{CASES}/status")).json() == {
             "count_open_cases": 3,
             "count_in_progress_cases": 2,
@@ -409,7 +411,7 @@ class TestCounts:
             message_of(await client.get(f"{CASES}/status?{query}"), 400)
 
     @pytest.mark.usefixtures("six")
-    async def test_counts_follow_edits_and_deletions_at_once(self, client: Any):
+    async def test_counts_follow_edits_and_deletions_at_once(self, client: Any) -> None:
         cases = (await client.get(FIND)).json()["cases"]
         await changed(client, cases[0], status="closed", tags=["odd", "odd"])
         await changed(client, cases[5], status="open")
@@ -419,7 +421,7 @@ class TestCounts:
         assert await counts(client, "tags=all") == (2, 1, 0)
         assert await counts(client, "tags=all&severity=low") == (2, 1, 0)
 
-    async def test_parallel_changes_leave_the_counts_true(self, client: Any):
+    async def test_parallel_changes_leave_the_counts_true(self, client: Any) -> None:
         cases = await asyncio.gather(*(opened(client, tags=["t", str(n % 3)]) for n in range(18)))
         await asyncio.gather(*(patch(client, each, status="closed", tags=["t"]) for each in cases[:6]))
         await asyncio.gather(
@@ -436,21 +438,21 @@ class TestCounts:
 
 
 class TestLists:
-    async def test_tags_are_distinct_and_sorted_by_code_point(self, client: Any):
+    async def test_tags_are_distinct_and_sorted_by_code_point(self, client: Any) -> None:
         await opened(client, tags=["b", "a", "b", "É", "B", "\U0001f600", "\uffee"])
         case = await opened(client, tags=["closed too", "a"])
         await changed(client, case, status="closed")
         expected = sorted({"b", "a", "É", "B", "\U0001f600", "\uffee", "closed too"})
         assert (await client.get(f"{CASES}/tags")).json() == expected
 
-    async def test_tags_follow_edits_and_deletions_at_once(self, client: Any):
+    async def test_tags_follow_edits_and_deletions_at_once(self, client: Any) -> None:
         first, second = await opened(client, tags=["a", "b"]), await opened(client, tags=["b", "c"])
         await changed(client, first, tags=["d"])
         assert (await client.get(f"{CASES}/tags")).json() == ["b", "c", "d"]
         await client.delete(CASES, params={"ids": json.dumps([second["id"]])})
         assert (await client.get(f"{CASES}/tags")).json() == ["d"]
 
-    async def test_lists_are_narrowed_by_owner(self, client: Any):
+    async def test_lists_are_narrowed_by_owner(self, client: Any) -> None:
         await opened(client, tags=["general"])
         await opened(client, tags=["observed"], owner="observability")
         assert (await client.get(f"{CASES}/tags?owner=observability&owner=nobody")).json() == ["observed"]
@@ -461,18 +463,19 @@ class TestLists:
 
     @pytest.mark.parametrize("query", ["nope=1", "page=1", "perPage=5", "owner%5B%5D=cases"])
     @ONE_DATABASE
-    async def test_lists_know_no_other_parameter(self, client: Any, query: str):
+    async def test_lists_know_no_other_parameter(self, client: Any, query: str) -> None:
         for path in ("tags", "reporters"):
             message_of(await client.get(f"{CASES}/{path}?{query}"), 400)
 
     async def test_a_reporter_is_named_as_in_the_latest_of_their_cases(
         self, client: Any, app: Any, connect: Any, database: Database, admin: Account
-    ):
+    ) -> None:
         omar = msgspec.structs.replace(admin, username="Omar", full_name="Old Name", email=None)
         await accounts.create(database, omar)
         async with connect(app, auth=("Omar", "correct horse battery")) as other:
             await opened(other)
             stored = await accounts.get(database, "Omar")
+            assert stored is not None
             await accounts.save(database, msgspec.structs.replace(omar, full_name="New Name"), stored.version)
             latest = await opened(other)
         await opened(client)
@@ -485,7 +488,7 @@ class TestLists:
 
     async def test_the_order_of_reporters_is_by_code_point(
         self, client: Any, app: Any, connect: Any, database: Database, admin: Account
-    ):
+    ) -> None:
         names = ["b", "Z", "é", "a"]
         for name in names:
             await accounts.create(database, msgspec.structs.replace(admin, username=name))
@@ -494,7 +497,7 @@ class TestLists:
         assert [each["username"] for each in (await client.get(f"{CASES}/reporters")).json()] == sorted(names)
 
 
-async def test_a_read_sees_every_acknowledged_write(client: Any):
+async def test_a_read_sees_every_acknowledged_write(client: Any) -> None:
     for number in range(10):
         await opened(client, title=str(number), tags=[str(number)])
         assert (await titles(client))[-1] == str(number)
@@ -502,6 +505,6 @@ async def test_a_read_sees_every_acknowledged_write(client: Any):
         assert (await client.get(f"{CASES}/status")).json()["count_open_cases"] == number + 1
 
 
-async def test_real_time_is_in_whole_milliseconds(client: Any, clock: Clock):
+async def test_real_time_is_in_whole_milliseconds(client: Any, clock: Clock) -> None:
     clock.at = datetime(2024, 1, 1, 23, 59, 59, 999_000, UTC)
     assert (await opened(client))["created_at"] == "2024-01-01T23:59:59.999Z"

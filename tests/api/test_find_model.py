@@ -97,9 +97,7 @@ QUERIES = st.fixed_dictionaries(
         "owner": some(*OWNERS, "", "unknown"),
         "from": MOMENTS.map(time_text),
         "to": MOMENTS.map(time_text),
-        "sortField": st.sampled_from(
-            ["createdAt", "updatedAt", "closedAt", "title", "category", "status", "severity"]
-        ),
+        "sortField": st.sampled_from(["createdAt", "updatedAt", "closedAt", "title", "category", "status", "severity"]),
         "sortOrder": st.sampled_from(["asc", "desc"]),
         "page": st.integers(1, 8),
         "perPage": st.sampled_from([0, 1, 7, 20, 100]),
@@ -159,12 +157,10 @@ def expected(cases: list[Case], query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_every_query_is_answered_as_the_model_answers_it(pool: tuple[Living, Any, list[Case]]):
+def test_every_query_is_answered_as_the_model_answers_it(pool: tuple[Living, Any, list[Case]]) -> None:
     server, client, cases = pool
 
-    @settings(
-        max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(QUERIES)
     @example({"tags": ["a"]})
     @example({"tags": ["a", "a"], "status": ["closed"]})
@@ -179,7 +175,7 @@ def test_every_query_is_answered_as_the_model_answers_it(pool: tuple[Living, Any
     ask()
 
 
-def test_lists_and_counts_agree_with_the_model(pool: tuple[Living, Any, list[Case]]):
+def test_lists_and_counts_agree_with_the_model(pool: tuple[Living, Any, list[Case]]) -> None:
     server, client, cases = pool
 
     for owners in ([], ["cases"], ["observability", "unknown"], ["unknown"], list(OWNERS)):

@@ -80,7 +80,7 @@ async def a_busy_case(client: Any) -> dict[str, Any]:
     return case
 
 
-async def test_opening_a_case_leaves_one_record_with_all_initial_values(client: Any):
+async def test_opening_a_case_leaves_one_record_with_all_initial_values(client: Any) -> None:
     field = {"key": "region", "label": "Region", "type": "text", "required": False}
     await configured(client, field)
     case = await opened(client, assignees=[{"uid": "a"}], category=" Cat ", connector=JIRA, severity="high")
@@ -109,7 +109,7 @@ async def test_opening_a_case_leaves_one_record_with_all_initial_values(client: 
     }
 
 
-async def test_records_of_one_request_share_the_instant_and_keep_their_order(client: Any, clock: Clock):
+async def test_records_of_one_request_share_the_instant_and_keep_their_order(client: Any, clock: Clock) -> None:
     case = await opened(client)
     clock.forward(1)
     case = await changed(client, case, status="closed", title="Other", category="Cat")
@@ -124,7 +124,7 @@ async def test_records_of_one_request_share_the_instant_and_keep_their_order(cli
     ]
 
 
-async def test_the_page_says_per_page_in_camel_case(client: Any):
+async def test_the_page_says_per_page_in_camel_case(client: Any) -> None:
     case = await a_busy_case(client)
     everything = await activity(client, case)
     answer = (await client.get(f"{records_of(case)}/_find")).json()
@@ -164,7 +164,7 @@ async def test_the_page_says_per_page_in_camel_case(client: Any):
         ),
     ],
 )
-async def test_types_and_pseudo_types_are_or_ed(client: Any, types: list[str], found: list[str]):
+async def test_types_and_pseudo_types_are_or_ed(client: Any, types: list[str], found: list[str]) -> None:
     case = await a_busy_case(client)
     records = await activity(client, case, types=types)
     assert [f"{each['type']}/{each['action']}" for each in records] == found
@@ -173,7 +173,7 @@ async def test_types_and_pseudo_types_are_or_ed(client: Any, types: list[str], f
 
 
 @ONE_DATABASE
-async def test_every_type_may_be_asked_for(client: Any):
+async def test_every_type_may_be_asked_for(client: Any) -> None:
     case = await opened(client)
     types = [*TYPES, "action", "user", "alert", "attachment"]
     assert len(await activity(client, case, types=types)) == 1
@@ -205,12 +205,12 @@ async def test_every_type_may_be_asked_for(client: Any):
     ],
 )
 @ONE_DATABASE
-async def test_what_is_not_known_is_refused_before_the_case_is_looked_up(client: Any, query: str):
+async def test_what_is_not_known_is_refused_before_the_case_is_looked_up(client: Any, query: str) -> None:
     for case in (await opened(client), {"id": "nope"}):
         message_of(await client.get(f"{records_of(case)}/_find?{query}"), 400)
 
 
-async def test_an_unknown_deleted_or_foreign_case_is_404(client: Any):
+async def test_an_unknown_deleted_or_foreign_case_is_404(client: Any) -> None:
     gone, kept = await opened(client), await opened(client)
     await client.delete(CASES, params={"ids": json.dumps([gone["id"]])})
     space = await with_space(client, "ops")
@@ -221,7 +221,7 @@ async def test_an_unknown_deleted_or_foreign_case_is_404(client: Any):
 
 async def test_activity_of_an_owner_one_may_not_read_is_403(
     client: Any, app: Any, connect: Any, database: Database, admin: Account
-):
+) -> None:
     case = await opened(client)
     await accounts.create(database, msgspec.structs.replace(admin, username="guest", roles=()))
     async with connect(app, auth=("guest", "correct horse battery")) as guest:
@@ -231,7 +231,7 @@ async def test_activity_of_an_owner_one_may_not_read_is_403(
         message_of(await guest.get(f"{records_of(case)}/_find?types=nope"), 400)
 
 
-async def test_the_full_list_names_other_ids_and_no_version(client: Any):
+async def test_the_full_list_names_other_ids_and_no_version(client: Any) -> None:
     case = await a_busy_case(client)
     records = await activity(client, case)
     listed = (await client.get(records_of(case), params={"ignored": "1"})).json()
@@ -241,7 +241,7 @@ async def test_the_full_list_names_other_ids_and_no_version(client: Any):
     assert listed[-1]["comment_id"] == case["comments"][1]["id"]
 
 
-async def test_records_are_never_rewritten(client: Any):
+async def test_records_are_never_rewritten(client: Any) -> None:
     case = await a_busy_case(client)
     before = await activity(client, case)
     case = (await client.get(f"{CASES}/{case['id']}")).json()
@@ -249,7 +249,7 @@ async def test_records_are_never_rewritten(client: Any):
     assert (await activity(client, case))[:-1] == before
 
 
-async def test_the_author_is_who_asked(client: Any, app: Any, connect: Any, database: Database, admin: Account):
+async def test_the_author_is_who_asked(client: Any, app: Any, connect: Any, database: Database, admin: Account) -> None:
     case = await opened(client)
     other = msgspec.structs.replace(admin, username="omar", full_name=None, email=None)
     await accounts.create(database, other)

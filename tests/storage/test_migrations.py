@@ -20,17 +20,13 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from casebridge.domain.case import Case
 from casebridge.domain.errors import StorageUnavailable
-from casebridge.domain.observable import Observable
 from casebridge.domain.space import DEFAULT_SPACE, Space
-from casebridge.domain.user import Actor, User
-from casebridge.storage import cases
+from casebridge.domain.user import User
 from casebridge.storage.migrations import HEAD, migrate, migrate_apart, run, schema_number
 from casebridge.storage.opening import is_postgresql, open_database
 from casebridge.storage.schema import SQLITE_ONLY, metadata
 from casebridge.storage.session import Database
-from casebridge.storage.unit import Unit
 
 ANNA = User("anna", "Anna", None)
 NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
@@ -141,41 +137,32 @@ async def test_migrating_twice_is_harmless(database_target: str) -> None:
     assert await tables_of(database_target) == before
 
 
-async def test_cases_of_the_first_schema_are_kept_and_may_be_linked(empty_target: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(run, "_upgrade", lambda connection: command.upgrade(run.configuration(connection), "0001"))
-    await asyncio.to_thread(migrate, empty_target)
-    database = await open_database(empty_target)
-    (case,) = await saved(database, lambda work: work.open(a_case(), ()))
-    monkeypatch.undo()
-
-    await asyncio.to_thread(migrate, empty_target)
-
-    assert await cases.get(database, "default", case.id) == case
-    observable = Observable("o1", "observable-type-ipv4", "10.0.0.8", None, NOON)
-    linked = msgspec.structs.replace(case, observables=(observable,))
-    await saved(database, lambda work: work.update(case, linked, ()))
-    assert await database.read("SELECT space, owner, case_pk FROM observable_link") == [("default", "cases", case.pk)]
-    await database.close()
-
-
-def a_case() -> Case:
-    return Case(
-        id="c1", space="default", owner="cases", title="T", description="d", tags=("a",), created_at=NOON,
-        created_by=ANNA,
-    )  # fmt: skip
-
-
-async def saved(database: Database, change: Callable[[Unit], None]) -> list[Case]:
-    work = Unit(database, Actor(ANNA, ()), "default", NOON, lambda: "a1")
-    change(work)
-    return await work.save()
-
-
 async def tables_of(target: str) -> list[list[tuple[Any, ...]]]:
     database = await open_database(target)
     rows = [await database.read(f"SELECT * FROM {table}") for table in ("meta", "space", "alembic_version")]
     await database.close()
     return rows
+
+
+def test_cases_closed_before_there_was_a_column_for_it_bring_their_duration_along(empty_target: str) -> None:
+    with_connection(empty_target, lambda connection: command.upgrade(run.configuration(connection), "0001"))
+    with_connection(empty_target, insert_three_cases)
+
+    migrate(empty_target)
+
+    durations = sa.text("SELECT id, duration FROM cases ORDER BY id")
+    rows = with_connection(empty_target, lambda connection: connection.execute(durations).all())
+    assert [tuple(row) for row in rows] == [("closed", 61), ("open", None), ("reopened", None)]
+
+
+def insert_three_cases(connection: sa.Connection) -> None:
+    on_postgresql = connection.dialect.name == "postgresql"
+    nothing, doc = ("'{}'", "CAST(:doc AS JSONB)") if on_postgresql else ("'[]'", ":doc")
+    columns = "pk, id, space, owner, version, title, status, severity, tags, assignees, created_at, connector_id, doc"
+    insert = f"VALUES (:pk, :id, 'default', 'cases', 1, 'T', 0, 0, {nothing}, {nothing}, 0, 'none', {doc})"
+    docs = {"closed": '{"duration_s":61}', "open": "{}", "reopened": '{"duration_s":null}'}
+    for pk, (id_, text) in enumerate(docs.items(), 1):
+        connection.execute(sa.text(f"INSERT INTO cases ({columns}) {insert}"), {"pk": pk, "id": id_, "doc": text})
 
 
 async def test_two_processes_at_once_migrate_once(empty_target: str) -> None:

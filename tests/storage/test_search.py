@@ -17,6 +17,7 @@ from casebridge.domain.query import CaseFilter, CaseQuery
 from casebridge.domain.search import Node, Not, Phrase, Search, Several, Term, read_search
 from casebridge.domain.user import Actor, User
 from casebridge.storage import cases
+from casebridge.storage import words as word_room
 from casebridge.storage.session import Database
 from casebridge.storage.unit import Unit
 from casebridge.storage.words import keyword, split, words_of
@@ -192,3 +193,8 @@ def _leaf(case: Case, node: Term | Phrase, operator: str) -> bool:
 
 def _in_sequence(parts: list[str], text: tuple[str, ...]) -> bool:
     return any(list(text[at : at + len(parts)]) == parts for at in range(len(text) - len(parts) + 1))
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=40) | st.text(alphabet="ab01.:'_,; -", max_size=20))
+def test_ascii_texts_are_split_as_unicode_says(text: str):
+    assert word_room._split_ascii(text) == word_room._split_any(text)
