@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ from tests.api.legacy import (
 )
 
 ONE_DATABASE = pytest.mark.parametrize("database_target", ["sqlite"], indirect=True)
-LONG = "ä" * 29_999 + "z"
+LONG = "".join(Random(7).choices("".join(map(chr, range(0x1F300, 0x1F600))), k=29_999)) + "z"
+"""As long as a text may be, four bytes a character, and nothing that an index could pack."""
 
 
 async def test_a_new_case_has_the_keys_of_that_time_and_no_others(client: Any):
