@@ -55,6 +55,8 @@ Node = Term | Phrase | Not | Several
 class Search(msgspec.Struct, frozen=True):
     """What to look for: a tree, the fields to look in (None: every text of a case), and a case's id if it is one.
 
+    Fields are those of SEARCH_FIELDS, and `keyword` for all whole values: tags, status, names of users and connectors.
+
     `tree` None: nothing is left to look for, so nothing matches. `operator` combines the parts a word is split into.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ async def _save_new(ground: Ground, asking: Asking, case: Case, payload: dict[st
         created_by=by,
     )
     counted = msgspec.structs.replace(tally, attachments=tally.attachments + 1, user_comments=tally.user_comments + 1)
-    work = unit(ground, asking)
+    work = unit(ground, asking, at=now)
     touched = msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counted)
     work.update(case, touched, [Activity("comment", "create", {"comment": payload}, attachment.id)])
     work.attach(attachment)
@@ -85,7 +86,7 @@ async def edit_comment(
         payload = {"type": USER, "owner": owner, "comment": text}
         now, by = ground.now(), asking.actor.user
         edited = msgspec.structs.replace(stored, payload=payload, updated_at=now, updated_by=by)
-        work = unit(ground, asking)
+        work = unit(ground, asking, at=now)
         touched = msgspec.structs.replace(case, updated_at=now, updated_by=by)
         work.update(case, touched, [Activity("comment", "update", {"comment": payload}, id_)])
         work.replace_attachment(stored, edited)
@@ -140,10 +141,13 @@ async def delete_comment(ground: Ground, asking: Asking, case_id: str, id_: str)
             return
 
 
-async def delete_comments(ground: Ground, asking: Asking, case_id: str) -> None:
-    """Delete every attachment of the case; NotFound when there is none."""
+async def delete_comments(
+    ground: Ground, asking: Asking, case_id: str, *, types: Collection[str] | None = None
+) -> None:
+    """Delete every attachment of the case, or those of some types; NotFound when there is none."""
     while True:
-        stored = await attachments.list_all(ground.database, asking.space.id, case_id)
+        found = await attachments.list_all(ground.database, asking.space.id, case_id)
+        stored = [each for each in found if types is None or each.type in types]
         if not stored:
             raise (
                 NotFound("cases", case_id)
@@ -172,7 +176,7 @@ async def _delete(ground: Ground, asking: Asking, case_id: str, gone: list[Attac
         user_comments=case.counts.user_comments - sum(each.type == USER for each in gone),
     )
     touched = msgspec.structs.replace(case, updated_at=now, updated_by=asking.actor.user, counts=tally)
-    work = unit(ground, asking)
+    work = unit(ground, asking, at=now)
     work.update(case, touched, [Activity("comment", "delete", {"comment": each.payload}, each.id) for each in gone])
     for each in gone:
         work.detach(each)

@@ -15,7 +15,7 @@ import msgspec
 
 from casebridge.connectors.http import CallLog
 from casebridge.domain.attachment import Attachment
-from casebridge.domain.case import CLOSED, Case, ExternalService, with_status
+from casebridge.domain.case import CLOSED, Case, ExternalService
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import (
     CANCELLED,
@@ -35,15 +35,15 @@ from casebridge.domain.delivery import (
 from casebridge.domain.errors import Conflict, ConnectorError, NotFound, PushFailed, VersionConflict
 from casebridge.domain.incident import PUSHED_TYPES
 from casebridge.domain.user import Actor
-from casebridge.domain.user_action import Activity
 from casebridge.security.privileges import require
 from casebridge.services import circuit
 from casebridge.services import connectors as connector_verbs
 from casebridge.services.cases import load_with_attachments
 from casebridge.services.ground import Asking, Ground
 from casebridge.services.push_load import Loaded, load
+from casebridge.services.push_outcome import closed_text, closes_by_pushing, outcome, require_open
 from casebridge.services.push_send import LeaseLost, Sender, lease_until
-from casebridge.storage import cases, configurations, connector_care, outbox
+from casebridge.storage import cases, connector_care, outbox
 from casebridge.storage.outbox import ExternalRecord
 from casebridge.storage.session import ConstraintBroken, Write
 from casebridge.storage.unit import Unit
@@ -77,7 +77,7 @@ async def push(ground: Ground, asking: Asking, case_id: str, connector_id: str, 
         case, connector = await _permitted(ground, asking, case_id, connector_id)
         if key is not None and (earlier := await _by_key(ground, asking, key, case_id, connector_id)):
             return await _repeated(ground, asking, earlier, until)
-        _require_open(case)
+        require_open(case)
         try:
             delivery = await _take_turn(ground, asking, case_id, connector, key)
         except (_Busy, _KeyTaken):
@@ -104,7 +104,7 @@ async def queue(
         if earlier.state in (QUEUED, SENDING, WAITING):
             return earlier
         return await _repeated(ground, asking, earlier, time.monotonic())
-    _require_open(case)
+    require_open(case)
     now = ground.now()
     delivery = _new_delivery(ground, asking, case, connector, QUEUED, key)
     delivery = msgspec.structs.replace(delivery, retries=True, next_attempt_at=now)
@@ -147,7 +147,7 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
     try:
         case = await _case(ground, claimed.space, claimed.case_id)
         if first and case.status == CLOSED and claimed.origin == MANUAL:
-            raise ConnectorError(_closed_text(case), code="configuration", permanent=True)
+            raise ConnectorError(closed_text(case), code="configuration", permanent=True)
         connector = await connector_verbs.find_usable(ground, claimed.space, claimed.connector_id)
         await _attempt(ground, actor, claimed, connector)
     except NotFound as gone:
@@ -167,20 +167,11 @@ async def _case(ground: Ground, space_id: str, case_id: str) -> Case:
     return case
 
 
-def _closed_text(case: Case) -> str:
-    return f"The case {case.title!r} is closed; reopen it before pushing it."
-
-
 async def _check(ground: Ground, asking: Asking, case_id: str, connector_id: str) -> Connector:
     """The connector, once all refusals of push.md 1, steps 1 to 3, are passed."""
     case, connector = await _permitted(ground, asking, case_id, connector_id)
-    _require_open(case)
+    require_open(case)
     return connector
-
-
-def _require_open(case: Case) -> None:
-    if case.status == CLOSED:
-        raise Conflict(_closed_text(case))
 
 
 async def _permitted(ground: Ground, asking: Asking, case_id: str, connector_id: str) -> tuple[Case, Connector]:
@@ -522,37 +513,11 @@ async def _outcome(
         pushed_at=now,
         pushed_by=by,
     )
-    pushed = msgspec.structs.replace(case, external_service=service, updated_at=now, updated_by=by)
-    activity = []
-    if delivery.origin == MANUAL and case.status != CLOSED and await _closes(ground, case):
-        pushed = with_status(pushed, CLOSED, by=by, at=now)
-        activity.append(Activity("status", "update", {"status": CLOSED}))
-    activity.append(Activity("pushed", "push_to_service", {"externalService": _payload(service)}))
-    work = Unit(ground.database, actor, case.space, now, ground.new_id, by=by)
-    work.update(case, pushed, activity)
-    for each in present.attachments:
-        if _is_pushed_now(each, sender):
-            work.replace_attachment(each, msgspec.structs.replace(each, pushed_at=now, pushed_by=by))
-    work.audit("case_push", "cases", [case.id])
-    return work
+    closes = delivery.origin == MANUAL and await closes_by_pushing(ground, case)
+    sent = [each for each in present.attachments if _is_pushed_now(each, sender)]
+    return outcome(ground, actor, case, service, sent, closes=closes)
 
 
 def _is_pushed_now(attachment: Attachment, sender: Sender) -> bool:
     there = attachment.seq <= sender.delivery.read_point and attachment.pushed_at is None
     return there and (attachment.type not in PUSHED_TYPES or attachment.id in sender.accepted)
-
-
-async def _closes(ground: Ground, case: Case) -> bool:
-    configuration = await configurations.of_owner(ground.database, case.space, case.owner)
-    return configuration is not None and configuration.closes_by_pushing
-
-
-def _payload(service: ExternalService) -> dict[str, object]:
-    """`external_service` with the keys of the wire, for the `pushed` record (push.md 4)."""
-    shape = msgspec.to_builtins(service)
-    by = service.pushed_by
-    user: dict[str, object] = {"username": by.username, "full_name": by.full_name, "email": by.email}
-    if by.profile_uid is not None:
-        user["profile_uid"] = by.profile_uid
-    at = service.pushed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {**shape, "pushed_at": at, "pushed_by": user}

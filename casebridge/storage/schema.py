@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -90,7 +91,8 @@ cases = Table(
     Index("cases_owner_severity", "space", "owner", "severity", "pk"),
     Index("cases_owner_updated", "space", "owner", "updated_at", "pk"),
     Index("cases_owner_closed", "space", "owner", "closed_at", "pk"),
-    Index("cases_owner_title", "space", "owner", "title", "pk"),
+    # A title may be longer than an index takes: its beginning finds the place, the title itself decides.
+    Index("cases_owner_title", "space", "owner", text("substr(title, 1, 300)"), "pk"),
     Index("cases_owner_category", "space", "owner", "category", "pk"),
     Index("cases_reporter", "space", "created_by", "pk"),
     Index("cases_number", "space", "incremental_id"),

@@ -77,7 +77,7 @@ async def test_the_second_of_two_writers_gets_a_conflict_and_writes_nothing(data
 
     assert refused.value.ids == (case.id,)
     assert [each.type for each in await user_actions.list_all(database, case.id)] == ["create_case", "title"]
-    assert await counts.list_tags(database, "default", ("cases",), 10) == ["a"]
+    assert await counts.list_tag_keys(database, "default", ("cases",), 10) == ["a"]
 
 
 async def test_of_many_racing_writers_of_one_version_exactly_one_wins(database: Database):
@@ -104,7 +104,7 @@ async def test_counts_follow_every_change_of_status_and_tags(database: Database)
 
     everything = await counts.read(database, "default", ("cases",))
     assert everything == StatusCounts(open=0, in_progress=0, closed=1)
-    assert await counts.list_tags(database, "default", ("cases",), 10) == ["b"]
+    assert await counts.list_tag_keys(database, "default", ("cases",), 10) == ["b"]
     wanted = CaseFilter(space="default", owners=("cases",), tags=("a",))
     assert await cases.count(database, wanted) == StatusCounts()
 
