@@ -25,6 +25,7 @@ from casebridge.api.dispatch import ApiSettings, api_app
 from casebridge.api.table import ROUTES
 from casebridge.connectors import registry
 from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
 from casebridge.domain.errors import CasebridgeError, InvalidInput, StorageUnavailable
@@ -318,6 +319,9 @@ def _ground(
         preconfigured_secrets={each.id: each.secrets for each in settings.connectors},
         enabled_connector_types=settings.enabled_connector_types,
         public_base_url=settings.public_base_url,
+        attachment_types=AttachmentTypes().with_more(
+            settings.external_reference_types, settings.persistable_state_types
+        ),
         push=PushSettings(
             lease_s=settings.lease_s,
             wait_s=settings.push_wait_s,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
 from casebridge.domain.space import Space
@@ -55,6 +56,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     enabled_connector_types: tuple[str, ...] = ("*",)
     public_base_url: str | None = None
     push: PushSettings = PushSettings()
+    attachment_types: AttachmentTypes = AttachmentTypes()
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     draw: Callable[[], float] = random.random

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import Page
 from casebridge.storage.session import Database, Query, Row, Write
+from casebridge.storage.where import Where
 
 _decoder = msgspec.json.Decoder(Attachment)
 _encoder = msgspec.json.Encoder()
@@ -40,6 +42,13 @@ async def get(database: Database, space: str, id_: str) -> Attachment | None:
         "SELECT version, doc FROM attachment WHERE id = :id AND space = :space", {"id": id_, "space": space}
     )
     return from_row(rows[0]) if rows else None
+
+
+async def get_many(database: Database, space: str, ids: Sequence[str]) -> dict[str, Attachment]:
+    """The attachments of the space that exist among these ids, by id, whatever their cases."""
+    where = Where().also("space = :space", space=space).among("id", list(dict.fromkeys(ids)))
+    rows = await database.read(f"SELECT version, doc FROM attachment WHERE {where.text}", where.params)
+    return {each.id: each for each in map(from_row, rows)}
 
 
 async def find(

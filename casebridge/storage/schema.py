@@ -127,6 +127,19 @@ observable_link = Table(
     sqlite_with_rowid=False,
 )
 
+alert_link = Table(
+    # Which cases hold an alert, found by a digest of its id; the other index is for the deletion of a case.
+    "alert_link",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("created_at", BIG, primary_key=True, autoincrement=False),
+    Column("case_pk", BIG, primary_key=True, autoincrement=False),
+    Index("alert_link_case", "case_pk"),
+    sqlite_with_rowid=False,
+)
+
 attachment = Table(
     "attachment",
     metadata,
