@@ -149,6 +149,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Knob(_ATTACHMENTS, "Type ids of external references taken besides .files, endpoint, osquery and indicator."),
     ] = ()
+    files_max_bytes: Annotated[
+        int, Knob(_ATTACHMENTS, "Largest file taken; 0 for 10 MiB of an image and 100 MiB of others.", "bytes", least=0)
+    ] = 0
+    files_mime_types: Annotated[
+        tuple[str, ...], Knob(_ATTACHMENTS, "Content types of files that are taken, in place of the built-in list.")
+    ] = ()
     persistable_state_types: Annotated[
         tuple[str, ...],
         Knob(_ATTACHMENTS, "Type ids of persistable states taken besides .lens, ml_* and aiops* ones."),

@@ -7,6 +7,7 @@ from casebridge.api import (
     cases,
     configure,
     connectors,
+    files,
     internal_cases,
     openapi,
     push,
@@ -24,6 +25,7 @@ ROUTES = (
     *cases.ROUTES,
     *internal_cases.ROUTES,
     *attachments.ROUTES,
+    *files.ROUTES,
     *user_actions.ROUTES,
     *push.ROUTES,
 )

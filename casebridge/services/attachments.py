@@ -32,6 +32,7 @@ from casebridge.domain.attachment import (
 )
 from casebridge.domain.case import CLOSED, Case
 from casebridge.domain.errors import InvalidInput, LimitExceeded, NotFound, VersionConflict
+from casebridge.domain.file import FAILED
 from casebridge.domain.query import Page
 from casebridge.domain.text import trimmed
 from casebridge.domain.user_action import Activity
@@ -39,7 +40,8 @@ from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
 from casebridge.services.cases import check_budget, load_with_attachments, unit
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import alerts, attachments, cases
+from casebridge.storage import alerts, attachments, cases, files
+from casebridge.storage.session import Write
 
 
 class WithAttachments(msgspec.Struct, frozen=True):
@@ -128,24 +130,34 @@ async def _attach(
     for each in payloads:
         _check_owner(case.owner, each["owner"])
     before = [each.payload for each in attached]
-    check_limits(case.counts, payloads, file_ids(before))
+    known_files = file_ids(before)
+    if file_ids(payloads):
+        listed = await files.list_of_case(ground.database, asking.space.id, case_id)
+        known_files |= {each.id for each in listed if each.status != FAILED}
+    check_limits(case.counts, payloads, known_files)
     known = set(alert_ids(before))
     kept = without_repeats(payloads, known)
     new = [each for each in kept if each is not None]
     if not new:
         return True
     told = [sent if as_sent else each for sent, each in zip(payloads, kept, strict=True) if each is not None]
-    return await _save_new(ground, asking, case, new, told, known)
+    return await save_new(ground, asking, case, new, told, known)
 
 
-async def _save_new(
+async def save_new(
     ground: Ground,
     asking: Asking,
     case: Case,
     new: Sequence[dict[str, Any]],
     told: Sequence[Payload],
     known: Collection[str],
+    also: Sequence[Write] = (),
 ) -> bool:
+    """Whether these payloads are on the case now; False when it moved meanwhile.
+
+    `told` is what the activity holds of each, `known` the case's alert ids if alerts are among them; `also` is written
+    in the same change.
+    """
     now, by = ground.now(), asking.actor.user
     made = [
         Attachment(
@@ -172,7 +184,7 @@ async def _save_new(
     work.update(case, msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counts), activity)
     for each in made:
         work.attach(each)
-    work.also(*alerts.link_writes(case, known, ids))
+    work.also(*alerts.link_writes(case, known, ids), *also)
     work.audit("case_comment_create", "cases-comments", [each.id for each in made])
     try:
         await work.save()
@@ -345,9 +357,17 @@ async def delete_all(ground: Ground, asking: Asking, case_id: str) -> None:
 
 
 async def save_without(
-    ground: Ground, asking: Asking, case: Case, attached: Sequence[Attachment], ids: Collection[str]
+    ground: Ground,
+    asking: Asking,
+    case: Case,
+    attached: Sequence[Attachment],
+    ids: Collection[str],
+    also: Sequence[Write] = (),
 ) -> bool:
-    """Whether the case was written without these of its attachments; False when it moved meanwhile."""
+    """Whether the case was written without these of its attachments; False when it moved meanwhile.
+
+    `also` is written in the same change.
+    """
     gone = [each for each in attached if each.id in ids]
     if not gone:
         return False
@@ -361,7 +381,7 @@ async def save_without(
     work.update(case, touched, [Activity("comment", "delete", {"comment": each.payload}, each.id) for each in gone])
     for each in gone:
         work.detach(each)
-    work.also(*alerts.link_writes(case, before, after))
+    work.also(*alerts.link_writes(case, before, after), *also)
     work.audit("case_comment_delete", "cases-comments", [each.id for each in gone])
     try:
         await work.save()

@@ -153,6 +153,28 @@ attachment = Table(
     Index("attachment_id", "id", unique=True),
 )
 
+file = Table(
+    # Records of files; `number` is the order in which they were begun.
+    "file",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("space", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("number", BIG, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("file_kind", "space", "kind", "number"),
+)
+
+file_link = Table(
+    # The cases that a file says it belongs to.
+    "file_link",
+    metadata,
+    Column("case_id", TEXT, primary_key=True),
+    Column("file_id", TEXT, primary_key=True),
+    Index("file_link_file", "file_id"),
+)
+
 user_action = Table(
     "user_action",
     metadata,
