@@ -33,7 +33,7 @@ from casebridge.domain.file import (
 )
 from casebridge.domain.file_types import TYPE_OF_EXTENSION
 from casebridge.domain.query import Page
-from casebridge.domain.text import check_length, trimmed
+from casebridge.domain.text import check_count, check_length, trimmed
 from casebridge.security.privileges import require
 from casebridge.services.attachments import WithAttachments, save_new, save_without
 from casebridge.services.cases import check_budget, get, load_with_attachments
@@ -227,8 +227,13 @@ async def find(
 ) -> tuple[list[StoredFile], int]:
     """One page of the files of a kind that match (see `domain.file.matches`), oldest first, and their number."""
     require(asking.actor, "readFiles", _owner(kind), asking.space)
-    found = await files.list_of_kind(ground.database, asking.space.id, kind)
-    found = [each for each in found if matches(each, wanted)]
+    case_ids = (wanted.get("meta") or {}).get("caseIds")
+    if isinstance(case_ids, list) and all(isinstance(each, str) for each in case_ids):
+        check_count("meta.caseIds", case_ids, limits.FILTER_VALUES)
+        found = await files.list_of_cases(ground.database, asking.space.id, case_ids)
+    else:
+        found = await files.list_of_kind(ground.database, asking.space.id, kind)
+    found = [each for each in found if each.kind == kind and matches(each, wanted)]
     return found[page.offset : page.offset + page.size], len(found)
 
 

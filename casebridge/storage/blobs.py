@@ -66,11 +66,9 @@ class Blobs:
 
     async def read(self, id_: str) -> AsyncIterator[bytes] | None:
         """The content piece by piece; None when there is none."""
-        try:
-            file = await asyncio.to_thread(open, self._folder / id_, "rb")
-        except FileNotFoundError:
-            return None
-        return _pieces(file)
+        path = self._folder / id_
+        # Opened only when somebody takes the first piece: an answer to HEAD never does.
+        return _pieces(path) if await asyncio.to_thread(path.is_file) else None
 
     async def remove(self, *ids: str) -> None:
         """Delete contents; what is not there is no error."""
@@ -105,7 +103,7 @@ def _finish(file: BinaryIO, rest: bytes, part: Path, path: Path) -> None:
         os.close(folder)
 
 
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
-    with file:
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
         while piece := await asyncio.to_thread(file.read, _PIECE):
             yield piece

@@ -95,7 +95,7 @@ class FileShape(Shape):
             meta=file.meta,
             fileKind=file.kind,
             status=file.status,  # type: ignore[arg-type]
-            user=FileUser(id=file.created_by.profile_uid, name=file.created_by.username),
+            user=FileUser(id=file.created_by.profile_uid or file.created_by.username, name=file.created_by.username),
             hash=UNSET if file.sha256 is None else FileHash(sha256=file.sha256),
         )
 

@@ -265,6 +265,15 @@ async def test_files_are_listed_by_case_name_and_page(client: Client, open_case:
     assert (await client.post(f"{KIND}/list", json={"other": 1})).status_code == 400
 
 
+async def test_only_the_headers_of_a_download_may_be_asked_for(client: Client, open_case: Any):
+    case = await open_case()
+    id_ = file_of(await upload(client, case["id"]))["externalReferenceId"]
+
+    answer = await client.head(f"{KIND}/{id_}/blob")
+
+    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, "4", b"")
+
+
 async def test_unknown_kinds_files_and_callers_are_refused(client: Client, nobody: Client, open_case: Any):
     case = await open_case()
     id_ = file_of(await upload(client, case["id"]))["externalReferenceId"]
