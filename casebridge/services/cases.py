@@ -32,7 +32,7 @@ from casebridge.domain.user import User
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import attachments, cases, categories, configurations, outbox
+from casebridge.storage import attachments, cases, categories, configurations, files, outbox
 from casebridge.storage.unit import Unit
 
 
@@ -274,12 +274,17 @@ async def delete(ground: Ground, asking: Asking, ids: Sequence[str], *, only_own
         for id_ in wanted:
             work.remove(stored[id_])
             await _cancel_deliveries(ground, work, id_)
+        belonging = await files.list_of_cases(ground.database, asking.space.id, wanted)
+        gone = [each.id for each in belonging if set(each.case_ids) <= set(wanted)]
+        work.also(*files.delete_writes(gone))
         work.audit("case_delete", "cases", wanted)
         try:
             await work.save()
         except Conflict:
             # Changed while we looked at it: a deletion names no version, so it looks again.
             continue
+        if ground.blobs is not None:
+            await ground.blobs.remove(*gone)
         return
 
 

@@ -84,9 +84,9 @@ async def add_comment(
     ground: Ground, asking: Asking, case_id: str, payload: dict[str, Any]
 ) -> tuple[Case, list[Attachment]]:
     """The case with the new comment, last of all its attachments."""
-    _require_user_comment(payload)
     await _require_visible(ground, asking, case_id)
-    return await attachments.add_comment(ground, asking, case_id, owner=SECURITY, text=payload["comment"])
+    added = await attachments.add(ground, asking, case_id, payload)
+    return added.case, list(added.attachments)
 
 
 async def edit_comment(
@@ -96,22 +96,14 @@ async def edit_comment(
     stored = await get_comment(ground, asking, case_id, id_)
     if stored.type != payload["type"]:
         raise InvalidInput("type", f"the type of a comment cannot change from {stored.type}.")
-    _require_user_comment(payload)
-    return await attachments.edit_comment(
-        ground, asking, case_id, id_=id_, version=version, owner=SECURITY, text=payload["comment"]
-    )
-
-
-def _require_user_comment(payload: dict[str, Any]) -> None:
-    """Alerts are shown where there are any; they cannot be attached yet."""
-    if payload["type"] != USER:
-        raise InvalidInput("type", "alerts cannot be attached to cases yet.")
+    edited = await attachments.edit(ground, asking, case_id, id_=id_, version=version, payload=payload)
+    return edited.case, list(edited.attachments)
 
 
 async def get_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> Attachment:
     """One comment of the case."""
     await _require_visible(ground, asking, case_id)
-    stored = await attachments.get_comment(ground, asking, case_id, id_)
+    stored = await attachments.get(ground, asking, case_id, id_)
     if stored.type not in OLD_TYPES:
         raise NotFound("cases-comments", id_)
     return stored
@@ -120,7 +112,7 @@ async def get_comment(ground: Ground, asking: Asking, case_id: str, id_: str) ->
 async def list_comments(ground: Ground, asking: Asking, case_id: str) -> list[Attachment]:
     """All comments of the case, oldest first."""
     await _require_visible(ground, asking, case_id)
-    found = await attachments.list_comments(ground, asking, case_id)
+    found = await attachments.list_all(ground, asking, case_id)
     return [each for each in found if each.type in OLD_TYPES]
 
 
@@ -149,14 +141,14 @@ def _text(attachment: Attachment) -> str:
 async def delete_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> None:
     """Delete one comment of the case."""
     await get_comment(ground, asking, case_id, id_)
-    await attachments.delete_comment(ground, asking, case_id, id_)
+    await attachments.delete(ground, asking, case_id, id_)
 
 
 async def delete_comments(ground: Ground, asking: Asking, case_id: str) -> None:
     """Delete all comments of the case, also when there are none; what these clients cannot see stays."""
     await _require_visible(ground, asking, case_id)
     try:
-        await attachments.delete_comments(ground, asking, case_id, types=OLD_TYPES)
+        await attachments.delete_all(ground, asking, case_id, types=OLD_TYPES)
     except NotFound as missing:
         if missing.kind == "cases":
             raise

@@ -17,7 +17,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.user import Actor, User
 from casebridge.domain.user_action import Activity, UserAction
-from casebridge.storage import attachments, audit, cases, counts, observables, user_actions
+from casebridge.storage import alerts, attachments, audit, cases, counts, observables, user_actions
 from casebridge.storage.session import Database, Write
 
 
@@ -66,7 +66,7 @@ class Unit:
     def remove(self, case: Case) -> None:
         """Delete a case and all that hangs on it."""
         self._writes.extend(cases.delete_writes(case, self._database.dialect))
-        self._parts.extend(observables.unlink_writes(case))
+        self._parts.extend([*observables.unlink_writes(case), alerts.unlink_write(case)])
         self._moves.append((case, None))
 
     def attach(self, attachment: Attachment) -> None:
