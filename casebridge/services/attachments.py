@@ -63,8 +63,13 @@ class AttachmentsByIds(msgspec.Struct, frozen=True):
 # Adding
 
 
-async def add(ground: Ground, asking: Asking, case_id: str, payload: Payload) -> WithAttachments:
-    """The case with the new attachment; refusals in the order of attachments.md 3.1."""
+async def add(
+    ground: Ground, asking: Asking, case_id: str, payload: Payload, *, alerts_on_closed: bool = False
+) -> WithAttachments:
+    """The case with the new attachment; refusals in the order of attachments.md 3.1.
+
+    `alerts_on_closed`: the 7.10 dialect lets a closed case take alerts too.
+    """
     check_payload(payload)
     while True:
         case, attached = await _load(ground, asking, case_id, [payload])
@@ -73,7 +78,7 @@ async def add(ground: Ground, asking: Asking, case_id: str, payload: Payload) ->
         check_pairs(payload)
         require(asking.actor, "createComment", payload["owner"], asking.space)
         ground.attachment_types.check(payload)
-        if await _attach(ground, asking, case_id, case, attached, [payload]):
+        if await _attach(ground, asking, case_id, case, attached, [payload], alerts_on_closed=alerts_on_closed):
             return WithAttachments(*await load_with_attachments(ground, asking.space.id, case_id))
 
 
@@ -118,6 +123,7 @@ async def _attach(
     payloads: Sequence[Payload],
     *,
     as_sent: bool = False,
+    alerts_on_closed: bool = False,
 ) -> bool:
     """Whether these are on the case now; False when it moved meanwhile, so that the caller looks again.
 
@@ -125,7 +131,7 @@ async def _attach(
     """
     if case is None:
         raise NotFound("cases", case_id)
-    if case.status == CLOSED and any(each["type"] == ALERT for each in payloads):
+    if case.status == CLOSED and not alerts_on_closed and any(each["type"] == ALERT for each in payloads):
         raise InvalidInput("type", f"the case {case_id} is closed; alerts cannot be attached to it.")
     for each in payloads:
         _check_owner(case.owner, each["owner"])

@@ -85,7 +85,7 @@ async def add_comment(
 ) -> tuple[Case, list[Attachment]]:
     """The case with the new comment, last of all its attachments."""
     await _require_visible(ground, asking, case_id)
-    added = await attachments.add(ground, asking, case_id, payload)
+    added = await attachments.add(ground, asking, case_id, payload, alerts_on_closed=True)
     return added.case, list(added.attachments)
 
 
