@@ -12,10 +12,10 @@ from typing import Literal
 
 import msgspec
 
-MOST_TERMS = 256
+MOST_TERMS = 64
 """Words beyond this many are left out, so that no text can ask for an unbounded amount of work."""
 
-MOST_DEPTH = 32
+MOST_DEPTH = 12
 """Parentheses nested deeper than this count as blanks."""
 
 Operator = Literal["AND", "OR"]

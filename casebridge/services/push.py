@@ -30,6 +30,7 @@ from casebridge.domain.delivery import (
     CommentState,
     Delivery,
     DeliveryError,
+    Step,
     next_attempt,
 )
 from casebridge.domain.errors import Conflict, ConnectorError, NotFound, PushFailed, VersionConflict
@@ -152,9 +153,9 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
         await _attempt(ground, actor, claimed, connector)
     except NotFound as gone:
         fault = ConnectorError(str(gone), code="configuration", permanent=True)
-        await _settle_fault(ground, claimed, fault, log, started)
+        await _settle_fault(ground, claimed, fault, log, started, before=claimed.step)
     except ConnectorError as fault:
-        await _settle_fault(ground, claimed, fault, log, started)
+        await _settle_fault(ground, claimed, fault, log, started, before=claimed.step)
     except (PushFailed, LeaseLost):
         # Both are in the ledger already: the first with its reason, the second with its new holder.
         return
@@ -253,7 +254,10 @@ def _has_run_out(ground: Ground, delivery: Delivery) -> bool:
 
 
 async def _abandon(ground: Ground, delivery: Delivery) -> None:
-    """A lease ran out: its holder died before it told anybody, so a worker finishes what it left uncertain."""
+    """A lease ran out: its holder died before it told anybody, so a worker finishes what it left uncertain.
+
+    One on which holders die again and again is left to a person once its attempts are used up.
+    """
     now = ground.now()
     crashed = DeliveryError("crashed", "The server stopped in the middle of this push.", permanent=False)
     left = msgspec.structs.replace(
@@ -261,7 +265,7 @@ async def _abandon(ground: Ground, delivery: Delivery) -> None:
         state=UNCERTAIN,
         lease_id=None,
         lease_until=None,
-        next_attempt_at=now,
+        next_attempt_at=now if delivery.attempt_count < ground.push.retry.attempts else None,
         updated_at=now,
         retries=True,
         error=crashed,
@@ -341,7 +345,8 @@ async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: 
         worker = await connector_verbs.working(ground, delivery.space, connector, log=log, before_call=sender.renew)
         record = await sender.send(worker)
     except ConnectorError as fault:
-        await _settle_fault(ground, sender.delivery, fault, log, started, sender.take_unsaved())
+        ledger = sender.take_unsaved()
+        await _settle_fault(ground, sender.delivery, fault, log, started, ledger, before=delivery.step)
         raise PushFailed(_failure_text(_told(sender.delivery, fault)), delivery.id) from fault
     return await _settle_success(ground, actor, connector, loaded, sender, record, log, started)
 
@@ -363,18 +368,26 @@ async def _settle_fault(
     log: CallLog,
     started: datetime,
     ledger: Sequence[Write] = (),
+    *,
+    before: Step | None = None,
 ) -> None:
-    """Record a try that failed: what is certain of it, and when it is tried again, if ever."""
+    """Record a try that failed: what is certain of it, and when it is tried again, if ever.
+
+    `before` is the step this try found in the delivery: as long as it could not be looked up, it stays uncertain.
+    """
     now = ground.now()
-    unknown = fault.unknown and delivery.step is not None
+    still_open = delivery.step is not None and delivery.step is before
+    unknown = fault.unknown and delivery.step is not None and not still_open
     again = None
     if delivery.retries:
         healing = ConnectorError(
             fault.message, code=fault.code, permanent=fault.permanent and not unknown, retry_after_s=fault.retry_after_s
         )
         again = next_attempt(delivery.attempt_count, healing, now, ground.draw(), ground.push.retry)
-    kept = msgspec.structs.replace(delivery.step, gave_up_at=now) if delivery.step is not None and unknown else None
-    state = UNCERTAIN if unknown else WAITING if again is not None else FAILED
+    kept = before if still_open else None
+    if unknown and delivery.step is not None:
+        kept = msgspec.structs.replace(delivery.step, gave_up_at=now)
+    state = UNCERTAIN if kept is not None else WAITING if again is not None else FAILED
     settled = msgspec.structs.replace(
         delivery,
         state=state,
@@ -384,7 +397,7 @@ async def _settle_fault(
         next_attempt_at=again,
         updated_at=now,
         error=DeliveryError(fault.code, fault.message, fault.permanent and not unknown),
-        comments=_uncertain(delivery) if unknown else delivery.comments,
+        comments=delivery.comments if kept is None else _uncertain(delivery),
     )
     outcome = "unknown" if unknown else "permanent_fault" if fault.permanent else "passing_fault"
     writes = [
@@ -443,7 +456,7 @@ async def _settle_success(
 
 
 async def _reloaded(ground: Ground, loaded: Loaded, connector_id: str) -> Loaded:
-    query = outbox.open_query(loaded.case.id, connector_id)
+    query = outbox.unsettled_query(loaded.case.id, connector_id)
     known = {each.id for each in loaded.open}
     rows = await ground.database.read(query.sql, query.params)
     still = [each for each in map(outbox.from_row, rows) if each.id in known]
@@ -476,14 +489,15 @@ def _overtake(loaded: Loaded, sender: Sender, now: datetime) -> list[Write]:
     for each in loaded.open:
         if each.id == sender.delivery.id or each.state == SENDING:
             continue
-        shown = each.id in sender.confirmed
+        shown = each.state == UNCERTAIN and each.id in sender.confirmed
         error = None if shown else DeliveryError("configuration", "Overtaken by a newer push of the case.", True)
         ended = msgspec.structs.replace(
             each,
             state=DELIVERED if shown else CANCELLED,
+            step=None,
             next_attempt_at=None,
             updated_at=now,
-            error=error,
+            error=each.error if each.state == CANCELLED else error,
         )
         writes.append(outbox.move_write(each, ended, _Moved("An earlier delivery moved.")))
     return writes

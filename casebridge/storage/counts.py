@@ -8,7 +8,7 @@ from typing import Literal
 
 from casebridge.domain.case import CLOSED, IN_PROGRESS, OPEN, Case
 from casebridge.domain.query import StatusCounts
-from casebridge.storage.session import Database, Write, insert_rows
+from casebridge.storage.session import FEW_ROWS, Database, Write, insert_many, insert_rows
 from casebridge.storage.tags import tag_key
 from casebridge.storage.where import Where
 
@@ -17,7 +17,8 @@ ALL = ""
 
 _SLOTS = 16
 _PLACES = {OPEN: 0, IN_PROGRESS: 1, CLOSED: 2}
-_COLUMNS = ("space", "owner", "tag", "slot", "open", "in_progress", "closed")
+_NUMBERS = ("open", "in_progress", "closed")
+_COLUMNS = {**dict.fromkeys(("space", "owner", "tag"), "text"), **dict.fromkeys(("slot", *_NUMBERS), "bigint")}
 
 
 def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["sqlite", "postgresql"]) -> list[Write]:
@@ -33,8 +34,11 @@ def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["s
     rows = [(*key, slot, *delta) for key, delta in sorted(deltas.items()) if any(delta)]
     if not rows:
         return []
-    insert = insert_rows("case_count", _COLUMNS, rows)
-    add = ", ".join(f"{name} = case_count.{name} + excluded.{name}" for name in _COLUMNS[4:])
+    if len(rows) <= FEW_ROWS:
+        insert = insert_rows("case_count", tuple(_COLUMNS), rows)
+    else:
+        insert = insert_many("case_count", _COLUMNS, rows, dialect)
+    add = ", ".join(f"{name} = case_count.{name} + excluded.{name}" for name in _NUMBERS)
     return [Write(f"{insert.sql} ON CONFLICT (space, owner, tag, slot) DO UPDATE SET {add}", insert.params)]
 
 

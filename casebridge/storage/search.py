@@ -12,6 +12,8 @@ from casebridge.storage.words import keyword, lexeme, quoted, split
 Dialect = Literal["sqlite", "postgresql"]
 
 _NUMBER_DIGITS = 15
+_MOST_WORDS = 256
+"""Of one phrase or term; those beyond are not asked for: the databases bound how much one query may hold."""
 
 
 def condition(search: Search, where: Where, dialect: Dialect) -> str:
@@ -129,7 +131,7 @@ class _Compiler:
         prefix = isinstance(node, Term) and node.prefix
         phrase = isinstance(node, Phrase)
         queries = []
-        words = split(node.text)
+        words = split(node.text)[:_MOST_WORDS]
         if words and self._texts:
             queries.append(
                 self._spelling.words(self._texts, words, phrase=phrase, prefix=prefix, operator=self._operator)

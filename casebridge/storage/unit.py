@@ -93,7 +93,7 @@ class Unit:
         """Write everything or nothing; the cases opened and updated as they are stored now, in order."""
         writes = [*self._writes, *self._parts, *counts.writes(self._moves, self._database.dialect)]
         if self._actions:
-            writes.append(user_actions.insert_write(self._actions))
+            writes.append(user_actions.insert_write(self._actions, self._database.dialect))
         writes.extend(
             audit.event_write(action, self._actor, self._space, kind, ids, self._at)
             for action, kind, ids in self._audited

@@ -223,3 +223,17 @@ async def test_reporters_are_distinct_users_with_their_latest_data(database: Dat
     found = await cases.list_reporters(database, "default", ("cases",))
 
     assert found == [ANNA, User("bert", "Bert B.", None)]
+
+
+async def test_a_change_of_very_many_tags_and_records_is_counted(database: Database):
+    opened_cases = [await opened(database, tags=tuple(f"t{n}-{m}" for m in range(200))) for n in range(60)]
+    work = unit(database)
+    for place, case in enumerate(opened_cases):
+        tags = tuple(f"u{place}-{number}" for number in range(200))
+        work.update(case, msgspec.structs.replace(case, tags=tags), [Activity("tags", "add", {"tags": list(tags)})])
+    await work.save()
+
+    tags_in_use = await counts.list_tags(database, "default", ("cases",), 20_000)
+    assert len(tags_in_use) == 12_000
+    assert all(each.startswith("u") for each in tags_in_use)
+    assert len(await user_actions.list_all(database, opened_cases[-1].id)) == 2
