@@ -86,6 +86,7 @@ class Sender:
         self.record = self._known_as(seen)
         for comment in comments:
             await self._comment(worker, external_id, comment)
+        await worker.finish(external_id, fields)
         return self.record
 
     async def _create(self, worker: ConnectorType, fields: dict[str, Any]) -> str:
@@ -237,13 +238,28 @@ class Sender:
         while True:
             enough = self._is_old(step)
             ours = {each.external_id for each in self._accepted.values()}
-            for each in await worker.list_comments(step.external_id):
-                if each.external_id not in ours and worker.same_text(each.text, step.text or ""):
-                    self._accept(OutgoingComment(step.comment_id, step.revision, step.text or ""), each.external_id)
-                    return True
+            alike = [
+                each
+                for each in await worker.list_comments(step.external_id)
+                if each.external_id not in ours and worker.same_text(each.text, step.text or "")
+            ]
+            others = self._unnamed_twins(worker, step)
+            if len(alike) > others:
+                comment = OutgoingComment(step.comment_id, step.revision, step.text or "")
+                self._accept(comment, alike[others].external_id)
+                return True
             if enough:
                 return False
             await self._pause(step)
+
+    def _unnamed_twins(self, worker: ConnectorType, step: Step) -> int:
+        """How many other comments with the text of this one were accepted without an id of theirs being told."""
+        return sum(
+            each.external_id is None
+            and each.comment_id != step.comment_id
+            and worker.same_text(worker.comment_as_sent(each.text), step.text or "")
+            for each in self._accepted.values()
+        )
 
     def _require_lookup(self, possible: bool, step: Step) -> None:
         if not possible:
