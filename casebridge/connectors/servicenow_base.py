@@ -16,7 +16,10 @@ from casebridge.connectors.base import BadIncident, ConnectorType, ExternalComme
 from casebridge.connectors.fields import BadValue, BoolField, SecretField, TextField, UrlField
 from casebridge.connectors.http import Answer, Effect, Outbound
 from casebridge.connectors.servicenow_shapes import ByExternalId, ByFields, NoParams, as_note, fitting, term
+from casebridge.connectors.servicenow_signin import EARLY_S, BadKey, assertion, token_form, token_key
+from casebridge.connectors.wording import Scrubber
 from casebridge.domain.delivery import marked_case
+from casebridge.domain.errors import ConnectorError
 
 NOTE_PAGE = 25
 """Notes are long: so many of them stay below the limit of an answer."""
@@ -64,6 +67,8 @@ class ServiceNowConnector(ConnectorType):
     ) -> None:
         super().__init__(config, secrets, http, settings)
         self._sent: dict[str, dict[str, Any]] = {}
+        self._token: str | None = None
+        self._hidden: dict[str, str] = {}
 
     # What may be saved
 
@@ -118,7 +123,50 @@ class ServiceNowConnector(ConnectorType):
         place = "/".join([self.table, *(self.segment(doing, each) for each in external_id)])
         return f"{self._base}/api/now/v2/table/{place}"
 
+    async def call(self, doing: str, method: str, url: str, **how: Any) -> Answer:
+        """A call signed in. With OAuth one that was answered 401 is repeated once, with a fresh token."""
+        if not self._config.get("isOAuth"):
+            return await super().call(doing, method, url, **how)
+        name = token_key(self._config, self._secrets)
+        token = self._http.tokens.get(name)
+        is_last = token is None
+        while True:
+            self._use(token or await self._fresh_token(name))
+            try:
+                return await super().call(doing, method, url, **how)
+            except ConnectorError as fault:
+                if fault.status == 401:
+                    self._http.tokens.forget(name)
+                if fault.status != 401 or is_last:
+                    raise
+            token, is_last = None, True
+
+    def _use(self, token: str | None, **secrets: str) -> None:
+        """Sign in with this token from now on; neither it nor the secrets named get into a message."""
+        if token != self._token or secrets:
+            self._token = token
+            self._hidden.update(secrets, **({"token": token} if token else {}))
+            self._scrub = Scrubber({**self._secrets, **self._hidden})
+
+    async def _fresh_token(self, name: str) -> str:
+        """Ask for an access token and remember it for as long as it is good."""
+        doing = "get an access token"
+        try:
+            signed = assertion(self._config, self._secrets, int(datetime.now(UTC).timestamp()))
+        except BadKey as fault:
+            raise self.trouble(doing, str(fault), code="configuration", permanent=True) from None
+        self._use(None, assertion=signed)
+        form = token_form(self._config, self._secrets, signed)
+        url = f"{self._base}/oauth_token.do"
+        answer = await super().call(doing, "POST", url, effect=Effect.READS, form=form)
+        token, life_s = str(self.key(doing, answer.value, "access_token")), answer.value.get("expires_in")
+        if isinstance(life_s, int | float | str) and re.fullmatch(r"\d{1,9}(\.\d+)?", str(life_s)):
+            self._http.tokens.put(name, token, max(float(life_s) - EARLY_S, 0.0))
+        return token
+
     def credentials(self) -> dict[str, str]:
+        if self._config.get("isOAuth"):
+            return {} if self._token is None else {"authorization": f"Bearer {self._token}"}
         user, password = self._secrets.get("username"), self._secrets.get("password")
         return {"authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
@@ -130,6 +178,7 @@ class ServiceNowConnector(ConnectorType):
         if said is None:
             return None
         parts = [said.get("message"), said.get("detail")] if isinstance(said, dict) else [said]
+        parts += [] if isinstance(said, dict) else [body.get("error_description")]
         return ": ".join(str(each) for each in parts if each)
 
     def login_trouble(self, answer: Answer) -> str | None:
