@@ -12,6 +12,7 @@ from casebridge.connectors.servicenow_shapes import SirIncident
 
 TYPES = {"dest_ip": "ipv4-addr", "source_ip": "ipv4-addr", "malware_hash": "SHA256", "malware_url": "URL"}
 """Columns of observables, and what the application calls each kind."""
+REMEMBERED_S = 24 * 3600.0
 
 
 @register
@@ -38,8 +39,13 @@ class ServiceNowSir(ServiceNowConnector):
         return sent
 
     async def finish(self, external_id: str, fields: dict[str, Any]) -> None:
-        """Hand over the observables by one call; the application links those it knows rather than copying them."""
-        observables = observables_of(fields)
+        """Hand over by one call the observables that this process has not sent before.
+
+        Sending one again does no harm: the application links what it knows rather than copying it.
+        """
+        name, memory = f"observables {self._base} {external_id}", self._http.memory
+        known = memory.get(name) or []
+        observables = [each for each in observables_of(fields) if each not in known]
         if self._by_table or not observables:
             return
         doing = "add observables"
@@ -48,6 +54,7 @@ class ServiceNowSir(ServiceNowConnector):
         await self.check_application()
         answer = await self.call(doing, "POST", url, effect=Effect.OVERWRITES, payload=observables)
         self.key(doing, answer.value, "result")
+        memory.put(name, [*known, *observables], REMEMBERED_S)
 
 
 def observables_of(fields: dict[str, Any]) -> list[dict[str, str]]:

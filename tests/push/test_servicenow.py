@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from casebridge.domain.version import version_text
 from casebridge.sandbox.server import serving
 from casebridge.sandbox.servicenow import SANDBOX_PASSWORD, SANDBOX_USER, servicenow_app
 from casebridge.security.vault import Vault
-from casebridge.services import cases, connectors
+from casebridge.services import cases, connector_care, connectors
 from casebridge.services.ground import Ground, PushSettings
 from casebridge.storage.session import Database
 from tests.push.conftest import Clock, World
@@ -92,8 +93,9 @@ class Instance(World):
         assert not states & {"sending", "uncertain", "queued", "waiting"}
 
 
-@pytest.fixture(params=["table", "import"])
-async def instance(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Instance]:
+@asynccontextmanager
+async def wired(database: Database, by_table: bool, type_id: str = ".servicenow") -> AsyncIterator[Instance]:
+    """An instance with one connector."""
     app = servicenow_app()
     async with serving(app) as url:
         hosts = AllowedHosts(["127.0.0.1"])
@@ -107,10 +109,16 @@ async def instance(database: Database, request: pytest.FixtureRequest) -> AsyncI
         )
         clock = Clock(ground.now)
         there = Instance(msgspec.structs.replace(ground, now=clock), clock, app.state.sandbox, url)
-        there.by_table = request.param == "table"
+        there.by_table, there.type_id = by_table, type_id
         await there.connector()
         yield there
         await outbound.close()
+
+
+@pytest.fixture(params=["table", "import"])
+async def instance(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Instance]:
+    async with wired(database, request.param == "table") as there:
+        yield there
 
 
 async def test_a_first_push_makes_a_record_with_the_fields_and_the_comments(instance: Instance):
@@ -258,3 +266,38 @@ async def test_a_lost_answer_and_a_crash_together_still_leave_one_record(instanc
         if (await instance.get(case.id)).external_service is None:
             await instance.push(case.id)
         await instance.assert_whole(case.id, ["one", "two"])
+
+
+@pytest.mark.parametrize("by_table", [True, False])
+@pytest.mark.parametrize("step", ["create", "comment"])
+async def test_a_security_incident_is_pushed_once_too(database: Database, by_table: bool, step: str):
+    fields = {"category": None, "subcategory": "26", "priority": "2", "destIp": True, "sourceIp": None}
+    connector = CaseConnector(
+        CONNECTOR, "SecOps", ".servicenow-sir", {**fields, "malwareHash": None, "malwareUrl": None}
+    )
+    async with wired(database, by_table, ".servicenow-sir") as there:
+        case = await there.case("one", "two", connector=connector)
+        there.strike(step, "drop-after")
+
+        await there.push_until_it_succeeds(case.id)
+
+        await there.assert_whole(case.id, ["one", "two"])
+        (record,) = there.records(case.id)
+        assert (record["number"][:3], record["priority"], record["subcategory"]) == ("SIR", "2", "26")
+
+
+async def test_what_is_sent_is_compared_with_what_is_there_before_a_push(instance: Instance):
+    case = await instance.case("one")
+    await instance.push(case.id)
+    now = await instance.get(case.id)
+    wanted = cases.WantedChange(case.id, version_text(now.version), CaseChanges(title="Renamed"))
+    await cases.change(instance.ground, instance.asking, [wanted])
+
+    seen = await connector_care.preview(instance.ground, instance.asking, case.id, CONNECTOR)
+
+    prefix = "" if instance.by_table else "u_"
+    assert seen.action == "update"
+    assert [(each.field, each.external, each.ours) for each in seen.changes] == [
+        (f"{prefix}short_description", "Odd logons", "Renamed")
+    ]
+    assert seen.comments == []
