@@ -17,7 +17,7 @@ import casebridge
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
-from casebridge.cli.sandbox import jira
+from casebridge.cli.sandbox import jira, servicenow
 from casebridge.cli.serve import serve
 from casebridge.domain.errors import CasebridgeError
 from casebridge.settings import SettingsError
@@ -64,6 +64,7 @@ def command_line() -> App:
     app.command(keys)
     sandbox = App("sandbox", help="Run simulated external systems, to try connectors without an account.")
     sandbox.command(jira)
+    sandbox.command(servicenow)
     app.command(sandbox)
     return app
 

@@ -60,3 +60,50 @@ def jira(
     except OSError as error:
         raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another --port.") from None
     return 0
+
+
+def servicenow(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8091,
+    username: Annotated[str, Parameter(help="The one user.")] = "casebridge",
+    password: Annotated[str, Parameter(help="Its password.")] = "sandbox-password",  # noqa: S107 - of a simulated system
+    without_applications: Annotated[
+        bool, Parameter(help="Be an instance without the applications that import sets need.", negative="")
+    ] = False,
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+    rate_limit_per_hour: Annotated[int | None, Parameter(help="More calls an hour are answered 429.")] = None,
+    state_file: Annotated[Path | None, Parameter(help="Keeps the records over a restart.")] = None,
+) -> int:
+    """Run a simulated ServiceNow until Ctrl+C: Table API, import sets, a page of its records, and faults on demand.
+
+    Give a connector its address, the user and the password. Casebridge reaches a loopback address only when it is
+    named: start the server with `--allowed-hosts 127.0.0.1`. The faults are told in docs/sandbox-servicenow.md.
+    """
+    from casebridge.app import CannotStart
+    from casebridge.sandbox.faults import BadFault
+    from casebridge.sandbox.servicenow import SCOPES, serve_servicenow
+    from casebridge.settings import SettingsError
+
+    def ready(url: str) -> None:
+        print(f"A simulated ServiceNow listens on {url} ({username}, password {password}).", flush=True)
+
+    try:
+        serve_servicenow(
+            host=host,
+            port=port,
+            username=username,
+            password=password,
+            applications=() if without_applications else SCOPES,
+            faults=fault,
+            rate_limit_per_hour=rate_limit_per_hour,
+            state_file=state_file,
+            ready=ready,
+        )
+    except BadFault as error:
+        raise SettingsError(f"fault: {error}") from None
+    except OSError as error:
+        raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another --port.") from None
+    return 0

@@ -143,15 +143,23 @@ class ConnectorType(Caller, ABC):
         `legacy`: config may also hold the two old keys. Config is checked first, then secrets, then both together.
         """
         fields = (*cls.config, *LEGACY_CONFIG) if legacy else cls.config
-        config = _part("config", config, fields, allowed)
-        secrets = _part("secrets", secrets, cls.secrets, allowed)
+        config = _part("config", config, fields, allowed, cls.check_config)
+        secrets = _part("secrets", secrets, cls.secrets, allowed, cls.check_secrets)
         try:
             cls.check_together(config, secrets)
         except BadValue as fault:
             raise InvalidInput(fault.path, f"the action type connector is not valid: {fault.reason}") from None
         return config, secrets
 
-    @classmethod  # a hook, empty for most types
+    @classmethod  # hooks, empty for most types
+    def check_config(cls, config: Mapping[str, Any]) -> None:
+        """Rules between the keys of config, defaults filled in. Raises BadValue."""
+
+    @classmethod
+    def check_secrets(cls, secrets: Mapping[str, Any]) -> None:
+        """Rules between the keys of secrets, defaults filled in. Raises BadValue."""
+
+    @classmethod
     def check_together(cls, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
         """Rules that need config and secrets at once. Raises BadValue."""
 
@@ -213,6 +221,9 @@ class ConnectorType(Caller, ABC):
         """All comments of a record, oldest first."""
         raise NotImplementedError
 
+    async def finish(self, external_id: str, fields: dict[str, Any]) -> None:
+        """What has to follow a create or update and its comments; it must be harmless when it is repeated."""
+
     def comment_as_sent(self, text: str) -> str:
         """What `add_comment` makes of a text before it sends it."""
         return text
@@ -261,6 +272,7 @@ class ConnectorType(Caller, ABC):
             "pushedDate": iso(record.changed_at),
         }
         comments = await self._comment_directly(external_id, asked.comments or [])
+        await self.finish(external_id, fields)
         return {**data, "comments": comments} if comments else data
 
     async def _comment_directly(self, external_id: str, comments: list[DirectComment]) -> list[dict[str, str]]:
@@ -288,9 +300,17 @@ def iso(at: datetime | None = None) -> str:
     return given.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _part(name: str, given: Mapping[str, Any], fields: tuple[Field, ...], allowed: AllowedHosts) -> dict[str, Any]:
+def _part(
+    name: str,
+    given: Mapping[str, Any],
+    fields: tuple[Field, ...],
+    allowed: AllowedHosts,
+    check: Callable[[Mapping[str, Any]], None],
+) -> dict[str, Any]:
     try:
-        return fill(name, given, fields, allowed)
+        filled = fill(name, given, fields, allowed)
+        check(filled)
+        return filled
     except BadValue as fault:
         raise InvalidInput(fault.path, f"the connector type {name} is not valid: {fault.reason}") from None
 

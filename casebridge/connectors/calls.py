@@ -51,6 +51,7 @@ class Caller:
         effect: Effect = Effect.READS,
         params: Mapping[str, str | int] | None = None,
         payload: Any = None,
+        form: Mapping[str, str] | None = None,
         needs_body: bool = True,
         may_be_missing: bool = False,
     ) -> Answer:
@@ -65,6 +66,7 @@ class Caller:
                 effect=effect,
                 params=params,
                 payload=payload,
+                form=form,
                 headers=self.headers(),
                 credentials=self.credentials(),
                 needs_body=needs_body,

@@ -96,7 +96,7 @@ class Answer:
 
 
 class Memory:
-    """What one process remembers for a while of the systems it talks to. Holds no secrets."""
+    """What one process remembers for a while of the systems it talks to. Shows nothing of it in logs or its repr."""
 
     MOST = 1_000
 
@@ -148,6 +148,7 @@ class Outbound:
         self.allowed = allowed
         self.timeout_s = timeout_s
         self.memory = Memory()
+        self.tokens = Memory()
         self._answer_bytes = answer_bytes
         self._transport = transport or GuardedTransport(allowed, resolve, ssl_context or tls_context())
         self._log: CallLog | None = None
@@ -178,21 +179,22 @@ class Outbound:
         effect: Effect | None = None,
         params: Mapping[str, str | int] | None = None,
         payload: Any = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
         needs_body: bool = True,
     ) -> Answer:
         """Send one call and give the whole answer, whatever its status but a redirect.
 
-        `credentials` are headers that never go to another host. `payload` is sent as JSON. A 2xx must bring JSON,
-        unless nothing came and nothing is needed. Raises ConnectorError, whose message names host and cause.
+        `credentials` are headers that never go to another host. `payload` is sent as JSON, `form` as a form. A 2xx
+        must bring JSON, unless nothing came and nothing is needed. Raises ConnectorError, which names host and cause.
         """
         effect = effect or (Effect.READS if method in ("GET", "HEAD") else Effect.ADDS)
         sent = {"accept": "application/json", **(headers or {})}
         left_s, kept = self.timeout_s, dict(credentials or {})
         target = httpx2.URL(url) if params is None else httpx2.URL(url).copy_merge_params(dict(params))
         for _ in range(REDIRECTS + 1):
-            request = _request(method, target, {**sent, **kept}, payload)
+            request = _request(method, target, {**sent, **kept}, payload, form)
             await self._clear(target)
             started = time.monotonic()
             answer = await self._once(request, effect, left_s)
@@ -289,9 +291,13 @@ class Outbound:
         return ConnectorError(text, code="connection", unknown=unknown, status=status)
 
 
-def _request(method: str, url: httpx2.URL, headers: Mapping[str, str], payload: Any) -> httpx2.Request:
+def _request(
+    method: str, url: httpx2.URL, headers: Mapping[str, str], payload: Any, form: Mapping[str, str] | None
+) -> httpx2.Request:
     """A request without the user info of its URL."""
     plain = url.copy_with(username="", password="", fragment=None)
+    if form is not None:
+        return httpx2.Request(method, plain, headers=headers, data=dict(form))
     if payload is None:
         return httpx2.Request(method, plain, headers=headers)
     content = msgspec.json.encode(payload)

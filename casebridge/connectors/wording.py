@@ -7,6 +7,7 @@ import html
 import itertools
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -22,12 +23,17 @@ class Scrubber:
     """Takes secrets and their encoded forms out of texts."""
 
     def __init__(self, secrets: Mapping[str, Any]) -> None:
-        forms = {form for form in _forms(list(_texts(secrets))) if form.strip()}
-        patterns = [_pattern(form) for form in sorted(forms, key=len, reverse=True)]
-        self._pattern = re.compile("|".join(patterns)) if patterns else None
+        self._secrets = list(_texts(secrets))
 
     def __repr__(self) -> str:
         return "<Scrubber>"
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        """Every form of every secret. Long keys make it costly, so it is made when something went wrong."""
+        forms = {form for form in _forms(self._secrets) if form.strip()}
+        patterns = [_pattern(form) for form in sorted(forms, key=len, reverse=True)]
+        return re.compile("|".join(patterns)) if patterns else None
 
     def __call__(self, text: str) -> str:
         """The text with every secret replaced."""

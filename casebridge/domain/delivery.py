@@ -163,6 +163,18 @@ def check_arrow(delivery: Delivery, new: str) -> None:
         raise Conflict(f"[deliveries/{delivery.id}] is {delivery.state} and cannot become {new}.")
 
 
+_MARK = "casebridge-"
+
+
 def marker(case_id: str) -> str:
     """The correlation mark by which an external system finds the incident of a case again (external/README.md)."""
-    return f"casebridge-{case_id}"
+    return f"{_MARK}{case_id}"
+
+
+def marked_case(marker: str) -> str:
+    """The id of the case a mark names, for systems that have a field for it.
+
+    >>> marked_case(marker("6f1c"))
+    '6f1c'
+    """
+    return marker.removeprefix(_MARK)

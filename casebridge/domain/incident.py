@@ -86,7 +86,32 @@ def _jira(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {".jira": _jira}
+def _servicenow(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    named = ("severity", "urgency", "impact", "category", "subcategory")
+    return {**{name: fields.get(name) for name in named}, **_correlated(case, fields)}
+
+
+def _servicenow_sir(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without a source of alert documents there are no observables to collect."""
+    named = {name: fields.get(name) for name in ("category", "subcategory", "priority")}
+    observables: dict[str, list[str]] = {name: [] for name in ("dest_ip", "source_ip", "malware_hash", "malware_url")}
+    return {**named, **observables, **_correlated(case, fields)}
+
+
+def _correlated(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What both types of ServiceNow add; the case id is what finds the record again."""
+    return {
+        "additional_fields": fields.get("additionalFields"),
+        "correlation_id": case.id,
+        "correlation_display": "Elastic Case",
+    }
+
+
+_EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {
+    ".jira": _jira,
+    ".servicenow": _servicenow,
+    ".servicenow-sir": _servicenow_sir,
+}
 
 
 def comment_text(attachment: Attachment, author: User) -> str | None:

@@ -191,14 +191,27 @@ async def _hang(call: Call) -> None:
 
 
 def without_id(body: bytes) -> bytes:
-    """A JSON object without its `id`; any other body as it is."""
+    """A JSON object without its id, also where it is wrapped into `data` or `result`; any other body as it is."""
     try:
         value: Any = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return body
     if not isinstance(value, dict):
         return body
-    return msgspec.json.encode({key: part for key, part in value.items() if key != "id"})
+    kept = nameless(value)
+    for name in ("data", "result"):
+        if name in kept:
+            kept[name] = nameless(kept[name])
+    return msgspec.json.encode(kept)
+
+
+def nameless(value: Any) -> Any:
+    """An object, or each of a list of them, without its id; any other value as it is."""
+    if isinstance(value, list):
+        return [nameless(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: part for key, part in value.items() if key not in ("id", "_id", "sys_id")}
 
 
 ACTS: dict[str, Callable[[Call], Awaitable[None]]] = {

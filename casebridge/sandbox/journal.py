@@ -1,6 +1,6 @@
 """What was asked of a simulated system, and what it made of it: the evidence that demos show and tests count.
 
-Credentials never get in: of the request headers only a short list is kept.
+Credentials never get in: of the request headers only a short list is kept, and of forms, which ask for tokens, nothing.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Journal(msgspec.Struct):
     def open(self, scope: Any, body: bytes, step: str | None, at: datetime) -> Entry:
         """A new entry for the request of this ASGI scope, already in the journal."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         entry = Entry(
             number=self.next_number,
             at=at,
@@ -64,7 +65,7 @@ class Journal(msgspec.Struct):
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             headers={name: value for name, value in headers.items() if name in KEPT_HEADERS},
-            body=readable(body),
+            body=None if is_form else readable(body),
             step=step,
         )
         self.next_number += 1

@@ -89,6 +89,7 @@ class Sender:
             self._keep_record(external_id, seen)
         for comment in comments:
             await self._comment(worker, external_id, comment)
+        await worker.finish(external_id, fields)
         return self.record
 
     async def _create(self, worker: ConnectorType, fields: dict[str, Any]) -> str:
@@ -246,16 +247,31 @@ class Sender:
         while True:
             enough = self._is_old(step)
             ours = {id_ for each in self._accepted.values() for id_ in each.external_ids}
-            for each in await worker.list_comments(step.external_id):
-                if each.external_id not in ours and worker.same_text(each.text, step.text or ""):
-                    self._accept(OutgoingComment(step.comment_id, step.revision, step.text or ""), each.external_id)
-                    return True
+            alike = [
+                each
+                for each in await worker.list_comments(step.external_id)
+                if each.external_id not in ours and worker.same_text(each.text, step.text or "")
+            ]
+            others = self._unnamed_twins(worker, step)
+            if len(alike) > others:
+                comment = OutgoingComment(step.comment_id, step.revision, step.text or "")
+                self._accept(comment, alike[others].external_id)
+                return True
             if enough:
                 return False
             await self._pause(step)
 
     def _can_look_up(self, worker: ConnectorType, step: Step) -> bool:
         return worker.can_find_incidents if step.kind == _CREATE else worker.can_list_comments
+
+    def _unnamed_twins(self, worker: ConnectorType, step: Step) -> int:
+        """How many other comments with the text of this one were accepted without an id of theirs being told."""
+        return sum(
+            each.external_id is None
+            and each.comment_id != step.comment_id
+            and worker.same_text(worker.comment_as_sent(each.text), step.text or "")
+            for each in self._accepted.values()
+        )
 
     def _require_lookup(self, possible: bool, step: Step) -> None:
         if not possible:

@@ -13,7 +13,7 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira")
+COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira", "sandbox servicenow")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,7 @@ def test_the_docs_tell_every_command():
         "migrate",
         "keys rotate",
         "sandbox jira",
+        "sandbox servicenow",
         "demo",
     ]
 
@@ -122,6 +123,7 @@ def test_config_warns_about_an_unknown_variable(capsys: pytest.CaptureFixture[st
         (["migrate", "--database-url", "mysql://x"], "database_url"),
         (["keys", "rotate", "--data", "/dev/null"], "is a file"),
         (["sandbox", "jira", "--fault", "nonsense"], "nonsense"),
+        (["sandbox", "servicenow", "--fault", "nonsense"], "nonsense"),
         (["sandbox", "jira", "--mode", "server"], "--mode"),
     ],
 )

@@ -80,6 +80,32 @@ def test_a_jira_issue_gets_mapped_texts_labels_and_the_fields_of_the_case():
     }
 
 
+def test_a_servicenow_incident_gets_its_fields_and_the_case_id_to_be_found_by():
+    fields = {"urgency": "1", "category": "network", "additionalFields": '{"u_host": "web-01"}'}
+    case = a_case(connector=CaseConnector("n", "Now", ".servicenow", fields))
+    sent = incident_fields(case, ".servicenow", DANA, None)
+    assert (sent.pop("short_description"), sent.pop("description")) == (case.title, describe(case, DANA, None))
+    assert sent == {
+        "severity": None,
+        "urgency": "1",
+        "impact": None,
+        "category": "network",
+        "subcategory": None,
+        "additional_fields": '{"u_host": "web-01"}',
+        "correlation_id": case.id,
+        "correlation_display": "Elastic Case",
+    }
+
+
+def test_a_security_incident_has_no_observables_without_a_source_of_alerts():
+    fields = {"priority": "2", "destIp": True, "malwareUrl": True, "urgency": "1"}
+    case = a_case(connector=CaseConnector("n", "Now", ".servicenow-sir", fields))
+    sent = incident_fields(case, ".servicenow-sir", DANA, None)
+    assert (sent["priority"], sent["category"], sent["additional_fields"]) == ("2", None, None)
+    assert [sent[name] for name in ("dest_ip", "source_ip", "malware_hash", "malware_url")] == [[], [], [], []]
+    assert (sent["correlation_id"], "urgency" in sent) == (case.id, False)
+
+
 def test_fields_are_taken_by_name_whatever_connector_they_were_stored_for():
     resilient = CaseConnector("r", "R", ".resilient", {"incidentTypes": ["1"], "severityCode": "2", "priority": "Low"})
 
