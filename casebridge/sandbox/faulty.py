@@ -191,14 +191,17 @@ async def _hang(call: Call) -> None:
 
 
 def without_id(body: bytes) -> bytes:
-    """A JSON object without its `id`; any other body as it is."""
+    """A JSON object without its `id` or `_id`, also where it is wrapped into `data`; any other body as it is."""
     try:
         value: Any = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return body
     if not isinstance(value, dict):
         return body
-    return msgspec.json.encode({key: part for key, part in value.items() if key != "id"})
+    kept = {key: part for key, part in value.items() if key not in ("id", "_id")}
+    if isinstance(kept.get("data"), dict):
+        kept["data"] = {key: part for key, part in kept["data"].items() if key not in ("id", "_id")}
+    return msgspec.json.encode(kept)
 
 
 ACTS: dict[str, Callable[[Call], Awaitable[None]]] = {

@@ -33,9 +33,10 @@ from casebridge.sandbox.jira_gate import Gate, check_content_type
 from casebridge.sandbox.jira_issues import STEPS
 from casebridge.sandbox.jira_lookups import steps
 from casebridge.sandbox.jira_pages import JiraPages
-from casebridge.sandbox.jira_state import Book, Shelf
+from casebridge.sandbox.jira_state import Book
 from casebridge.sandbox.journal import Entry, Journal, wall_clock
 from casebridge.sandbox.server import run, sandbox_app
+from casebridge.sandbox.shelf import Shelf
 
 API = "/rest/api/2"
 SANDBOX_EMAIL = "bot@example.org"
@@ -68,7 +69,7 @@ def jira_app(
         raise ValueError(f"There is no mode {mode!r}. Expected one of {', '.join(get_args(Mode))}.")
     if not project_keys:
         raise ValueError("A simulated Jira needs at least one project key, such as OPS.")
-    shelf = Shelf(Path(state_file) if state_file else None)
+    shelf = Shelf(Path(state_file) if state_file else None, Book, "Jira")
     desk = Desk(mode, tuple(project_keys), email, shelf.load(), page_size, search_lag_s, resolution_required)
     gate = Gate(mode, email, api_token, rate_limit_per_minute, anonymous_on_bad_token, captcha_after)
     return sandbox_app(Jira(desk, gate, shelf, faults, now))
@@ -109,7 +110,7 @@ class Jira:
     """The simulated system, as `server.Sandbox` wants it."""
 
     def __init__(
-        self, desk: Desk, gate: Gate, shelf: Shelf, faults: Sequence[str], now: Callable[[], datetime]
+        self, desk: Desk, gate: Gate, shelf: Shelf[Book], faults: Sequence[str], now: Callable[[], datetime]
     ) -> None:
         self.desk, self.gate, self.shelf, self._now = desk, gate, shelf, now
         self.steps = (*steps(desk.mode), *STEPS)

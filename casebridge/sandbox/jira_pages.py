@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 
-import jinja2
-import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -20,14 +14,8 @@ from casebridge.sandbox.jira_call import Desk
 from casebridge.sandbox.jira_gate import Gate
 from casebridge.sandbox.jira_state import Issue
 from casebridge.sandbox.journal import Entry
+from casebridge.sandbox.pages import HEADERS, REFRESH_S, SHOWN_REQUESTS, templates
 
-REFRESH_S = 5
-SHOWN_REQUESTS = 50
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
 MODE_NAMES = {"cloud": "Jira Cloud", "datacenter": "Jira Data Center"}
 
 
@@ -36,14 +24,7 @@ class JiraPages:
 
     def __init__(self, desk: Desk, gate: Gate, faults: Faults) -> None:
         self.desk, self.gate, self.faults = desk, gate, faults
-        self.templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        self.templates.filters.update(clock=clock, iso=iso, pretty=pretty, phrase=phrase, plain=unquote_plus)
+        self.templates = templates()
 
     def routes(self) -> list[Route]:
         """The two pages."""
@@ -91,6 +72,8 @@ class JiraPages:
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         page = self.templates.get_template(template).render(
             mode=MODE_NAMES[self.desk.mode],
+            system="Jira",
+            link="/browse/{}".format,
             base=f"{request.url.scheme}://{request.url.netloc}",
             desk=self.desk,
             refresh_s=REFRESH_S,
@@ -107,26 +90,3 @@ def details(issue: Issue) -> list[tuple[str, str]]:
     for name, value in issue.extra.items():
         rows.append((names[name], str(value["value"] if isinstance(value, dict) else value)))
     return [(name, value) for name, value in rows if value]
-
-
-def clock(at: datetime) -> str:
-    """A moment to the second, in UTC, for people."""
-    return f"{at:%d %b %H:%M:%S}"
-
-
-def iso(at: datetime) -> str:
-    """A moment for machines."""
-    return at.isoformat(timespec="seconds")
-
-
-def pretty(value: Any) -> str:
-    """JSON over several lines."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def phrase(status: int) -> str:
-    """A status in words."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

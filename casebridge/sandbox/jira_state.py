@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +13,6 @@ from casebridge.sandbox.journal import Journal
 
 FIRST_ISSUE_ID = 10_000
 FIRST_COMMENT_ID = 20_000
-JOURNAL_KEPT = 1_000
-"""Newest requests that survive a restart; creations survive all."""
 
 
 class Comment(msgspec.Struct):
@@ -139,31 +135,3 @@ class Book(msgspec.Struct):
             known = issue.indexed(seen_until)
             if known is not None:
                 yield issue, known
-
-
-class Shelf:
-    """Where the book is kept between two starts: one JSON file, or nowhere."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-
-    def load(self) -> Book:
-        """The book as last saved; an empty one if there is none. ValueError: the file is something else."""
-        if self.path is None or not self.path.exists():
-            return Book()
-        try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Book)
-        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-            raise ValueError(
-                f"{self.path} is not the state of a simulated Jira ({wrong}). "
-                "Delete it to start afresh, or name another file."
-            ) from wrong
-
-    def save(self, book: Book) -> None:
-        """Write the whole book; a reader sees the old file or the new one, never a part."""
-        if self.path is None:
-            return
-        kept = msgspec.structs.replace(book, journal=book.journal.tail(JOURNAL_KEPT))
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        draft.write_bytes(msgspec.json.encode(kept))
-        draft.replace(self.path)
