@@ -197,6 +197,10 @@ class ConnectorType(Caller, ABC):
     async def read(self, external_id: str) -> Record:
         """The record as it is now."""
 
+    async def as_pushed(self, external_id: str, fields: dict[str, Any]) -> Record:
+        """The record right after a create or update with these fields; most systems have to be asked for it."""
+        return await self.read(external_id)
+
     @abstractmethod
     async def add_comment(self, external_id: str, text: str) -> str | None:
         """Add a comment; its id over there, where the system gives one. A blank text is not sent."""
@@ -253,7 +257,7 @@ class ConnectorType(Caller, ABC):
             external_id = await self.create(await self.prepare(fields), "")
         else:
             await self.update(external_id, fields, "")
-        record = await self.read(external_id)
+        record = await self.as_pushed(external_id, fields)
         data: dict[str, Any] = {
             "id": record.external_id,
             "title": record.title,

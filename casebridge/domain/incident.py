@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -77,7 +78,26 @@ def _jira(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {".jira": _jira}
+_SEVERITIES = {"low": 1, "medium": 2, "high": 3, "critical": 4}
+
+
+def _thehive(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tags": list(case.tags), "tlp": _number(fields.get("tlp")), "severity": _SEVERITIES.get(case.severity, 2)}
+
+
+def _number(given: Any) -> int | float | None:
+    """A number, also one given as text; None where it is none."""
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        return None
+    return int(value) if value.is_integer() else value if math.isfinite(value) else None
+
+
+_EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {
+    ".jira": _jira,
+    ".thehive": _thehive,
+}
 
 
 def comment_text(attachment: Attachment, author: User) -> str | None:

@@ -82,7 +82,7 @@ class Sender:
             external_id = await self._create(worker, fields)
         else:
             await self._update(worker, external_id, fields)
-        seen = await worker.read(external_id)
+        seen = await worker.as_pushed(external_id, fields)
         self.record = self._known_as(seen)
         for comment in comments:
             await self._comment(worker, external_id, comment)

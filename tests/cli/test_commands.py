@@ -13,7 +13,7 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira")
+COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira", "sandbox thehive")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,7 @@ def test_the_docs_tell_every_command():
         "migrate",
         "keys rotate",
         "sandbox jira",
+        "sandbox thehive",
         "demo",
     ]
 
