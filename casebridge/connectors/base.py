@@ -113,6 +113,8 @@ class ConnectorType(Caller, ABC):
     can_list_comments: bool = False
     can_edit_comments: bool = False
     takes_comments: bool = True
+    idempotency_key: str | None = None
+    """Set before each create and comment, for systems that take such a key: a repeat is made with the same one."""
 
     def __init__(
         self,
