@@ -96,6 +96,44 @@ def thehive(
     )
 
 
+def webhook(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8092,
+    user: Annotated[str, Parameter(help="The one account.")] = "casebridge",
+    password: Annotated[str, Parameter(help="Its password.")] = "sandbox-password",  # noqa: S107 - of a simulated system
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+    honours_keys: Annotated[bool, Parameter(help="Whether a repeat is told by its Idempotency-Key.")] = True,
+    state_file: Annotated[Path | None, Parameter(help="Keeps the tickets over a restart.")] = None,
+) -> int:
+    """Run a simulated ticket system for the webhook connector until Ctrl+C, with a page of its tickets and faults.
+
+    Which addresses and bodies a connector has to be given is told in docs/sandbox-webhook.md. Casebridge reaches a
+    loopback address only when it is named: start the server with `--allowed-hosts 127.0.0.1`.
+    """
+    from casebridge.sandbox.webhook import serve_webhook
+
+    def ready(url: str) -> None:
+        print(f"A simulated ticket system listens on {url} (user {user}, password {password}).", flush=True)
+
+    return _run(
+        host,
+        port,
+        lambda: serve_webhook(
+            host=host,
+            port=port,
+            user=user,
+            password=password,
+            faults=fault,
+            honours_keys=honours_keys,
+            state_file=state_file,
+            ready=ready,
+        ),
+    )
+
+
 def _run(host: str, port: int, serve: Callable[[], None]) -> int:
     """Serve until a signal; what stands in the way is told in one line."""
     from casebridge.app import CannotStart

@@ -51,11 +51,13 @@ class Caller:
         effect: Effect = Effect.READS,
         params: Mapping[str, str | int] | None = None,
         payload: Any = None,
+        headers: Mapping[str, str] | None = None,
         needs_body: bool = True,
         may_be_missing: bool = False,
     ) -> Answer:
         """One call with a usable 2xx answer; everything else is a ConnectorError about what was being done.
 
+        `headers` go along with this one call, beside those of every call.
         `may_be_missing`: a 404 is an answer too, unless it is about credentials.
         """
         try:
@@ -65,7 +67,7 @@ class Caller:
                 effect=effect,
                 params=params,
                 payload=payload,
-                headers=self.headers(),
+                headers={**self.headers(), **(headers or {})},
                 credentials=self.credentials(),
                 needs_body=needs_body,
             )

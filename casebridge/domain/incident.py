@@ -94,9 +94,21 @@ def _number(given: Any) -> int | float | None:
     return int(value) if value.is_integer() else value if math.isfinite(value) else None
 
 
+def _webhook(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": case.title,
+        "description": case.description,
+        "tags": list(case.tags),
+        "id": case.id,
+        "severity": case.severity,
+        "status": case.status,
+    }
+
+
 _EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {
     ".jira": _jira,
     ".thehive": _thehive,
+    ".cases-webhook": _webhook,
 }
 
 

@@ -13,7 +13,7 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira", "sandbox thehive")
+COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira", "sandbox thehive", "sandbox webhook")
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,7 @@ def test_the_docs_tell_every_command():
         "keys rotate",
         "sandbox jira",
         "sandbox thehive",
+        "sandbox webhook",
         "demo",
     ]
 

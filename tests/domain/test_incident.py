@@ -199,3 +199,16 @@ def test_a_case_of_thehive_gets_tags_severity_and_tlp_as_a_number(given: Any, tl
         "severity": 4,
         "tlp": tlp,
     }
+
+
+def test_a_webhook_gets_the_case_as_it_is_without_a_footer():
+    case = a_case(title="Odd logons", tags=("vpn",), severity="high", connector=JIRA)
+
+    assert incident_fields(case, ".cases-webhook", DANA, BASE) == {
+        "title": "Odd logons",
+        "description": "Door 4 stopped answering.",
+        "tags": ["vpn"],
+        "id": case.id,
+        "severity": "high",
+        "status": case.status,
+    }
