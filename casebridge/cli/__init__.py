@@ -17,7 +17,7 @@ import casebridge
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
-from casebridge.cli.sandbox import jira, servicenow
+from casebridge.cli.sandbox import jira, servicenow, thehive, webhook
 from casebridge.cli.serve import serve
 from casebridge.domain.errors import CasebridgeError
 from casebridge.settings import SettingsError
@@ -63,8 +63,8 @@ def command_line() -> App:
     keys.command(rotate)
     app.command(keys)
     sandbox = App("sandbox", help="Run simulated external systems, to try connectors without an account.")
-    sandbox.command(jira)
-    sandbox.command(servicenow)
+    for system in (jira, servicenow, thehive, webhook):
+        sandbox.command(system)
     app.command(sandbox)
     return app
 

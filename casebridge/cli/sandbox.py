@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,10 +31,7 @@ def jira(
     Give a connector its address, a project, the email and the token. Casebridge reaches a loopback address only when it
     is named: start the server with `--allowed-hosts 127.0.0.1`. The faults are told in docs/sandbox-jira.md.
     """
-    from casebridge.app import CannotStart
-    from casebridge.sandbox.faults import BadFault
     from casebridge.sandbox.jira import serve_jira
-    from casebridge.settings import SettingsError
 
     def ready(url: str) -> None:
         print(
@@ -41,8 +39,10 @@ def jira(
             flush=True,
         )
 
-    try:
-        serve_jira(
+    return _run(
+        host,
+        port,
+        lambda: serve_jira(
             host=host,
             port=port,
             mode=mode,
@@ -54,7 +54,94 @@ def jira(
             search_lag_s=search_lag_s,
             state_file=state_file,
             ready=ready,
-        )
+        ),
+    )
+
+
+def thehive(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8091,
+    api_key: Annotated[str, Parameter(help="Key of the one account.")] = "sandbox-key",
+    organisation: Annotated[str, Parameter(help="The one organisation.")] = "soc",
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+    search_lag_s: Annotated[float, Parameter(help="How many seconds queries are behind.")] = 0.0,
+    state_file: Annotated[Path | None, Parameter(help="Keeps the cases over a restart.")] = None,
+) -> int:
+    """Run a simulated TheHive until Ctrl+C: the API of the real one, a page of its cases, and faults on demand.
+
+    Give a connector its address and the key. Casebridge reaches a loopback address only when it is named: start the
+    server with `--allowed-hosts 127.0.0.1`. The faults are told in docs/sandbox-thehive.md.
+    """
+    from casebridge.sandbox.thehive import serve_thehive
+
+    def ready(url: str) -> None:
+        print(f"A simulated TheHive listens on {url} (organisation {organisation}, key {api_key}).", flush=True)
+
+    return _run(
+        host,
+        port,
+        lambda: serve_thehive(
+            host=host,
+            port=port,
+            api_key=api_key,
+            organisation=organisation,
+            faults=fault,
+            search_lag_s=search_lag_s,
+            state_file=state_file,
+            ready=ready,
+        ),
+    )
+
+
+def webhook(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8092,
+    user: Annotated[str, Parameter(help="The one account.")] = "casebridge",
+    password: Annotated[str, Parameter(help="Its password.")] = "sandbox-password",  # noqa: S107 - of a simulated system
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+    honours_keys: Annotated[bool, Parameter(help="Whether a repeat is told by its Idempotency-Key.")] = True,
+    state_file: Annotated[Path | None, Parameter(help="Keeps the tickets over a restart.")] = None,
+) -> int:
+    """Run a simulated ticket system for the webhook connector until Ctrl+C, with a page of its tickets and faults.
+
+    Which addresses and bodies a connector has to be given is told in docs/sandbox-webhook.md. Casebridge reaches a
+    loopback address only when it is named: start the server with `--allowed-hosts 127.0.0.1`.
+    """
+    from casebridge.sandbox.webhook import serve_webhook
+
+    def ready(url: str) -> None:
+        print(f"A simulated ticket system listens on {url} (user {user}, password {password}).", flush=True)
+
+    return _run(
+        host,
+        port,
+        lambda: serve_webhook(
+            host=host,
+            port=port,
+            user=user,
+            password=password,
+            faults=fault,
+            honours_keys=honours_keys,
+            state_file=state_file,
+            ready=ready,
+        ),
+    )
+
+
+def _run(host: str, port: int, serve: Callable[[], None]) -> int:
+    """Serve until a signal; what stands in the way is told in one line."""
+    from casebridge.app import CannotStart
+    from casebridge.sandbox.faults import BadFault
+    from casebridge.settings import SettingsError
+
+    try:
+        serve()
     except BadFault as error:
         raise SettingsError(f"fault: {error}") from None
     except OSError as error:

@@ -113,6 +113,8 @@ class ConnectorType(Caller, ABC):
     can_list_comments: bool = False
     can_edit_comments: bool = False
     takes_comments: bool = True
+    idempotency_key: str | None = None
+    """Set before each create and comment, for systems that take such a key: a repeat is made with the same one."""
 
     def __init__(
         self,
@@ -205,6 +207,10 @@ class ConnectorType(Caller, ABC):
     async def read(self, external_id: str) -> Record:
         """The record as it is now."""
 
+    async def as_pushed(self, external_id: str, fields: dict[str, Any]) -> Record:
+        """The record right after a create or update with these fields; most systems have to be asked for it."""
+        return await self.read(external_id)
+
     @abstractmethod
     async def add_comment(self, external_id: str, text: str) -> str | None:
         """Add a comment; its id over there, where the system gives one. A blank text is not sent."""
@@ -264,7 +270,7 @@ class ConnectorType(Caller, ABC):
             external_id = await self.create(await self.prepare(fields), "")
         else:
             await self.update(external_id, fields, "")
-        record = await self.read(external_id)
+        record = await self.as_pushed(external_id, fields)
         data: dict[str, Any] = {
             "id": record.external_id,
             "title": record.title,

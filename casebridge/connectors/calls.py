@@ -52,11 +52,13 @@ class Caller:
         params: Mapping[str, str | int] | None = None,
         payload: Any = None,
         form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         needs_body: bool = True,
         may_be_missing: bool = False,
     ) -> Answer:
         """One call with a usable 2xx answer; everything else is a ConnectorError about what was being done.
 
+        `headers` go along with this one call, beside those of every call.
         `may_be_missing`: a 404 is an answer too, unless it is about credentials.
         """
         try:
@@ -67,7 +69,7 @@ class Caller:
                 params=params,
                 payload=payload,
                 form=form,
-                headers=self.headers(),
+                headers={**self.headers(), **(headers or {})},
                 credentials=self.credentials(),
                 needs_body=needs_body,
             )

@@ -188,12 +188,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     """Plain HTTP over a pool of connections, each of them made by `GuardedBackend`. No proxies, no cookies."""
 
     def __init__(self, allowed: AllowedHosts, resolve: Resolve, ssl_context: ssl.SSLContext) -> None:
+        self._backend = GuardedBackend(allowed, resolve)
+        self._ssl_context = ssl_context
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl_context,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
-            network_backend=GuardedBackend(allowed, resolve),
+            network_backend=self._backend,
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -213,6 +215,16 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             )
         )
         return httpx2.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream))
+
+    async def reach(self, url: httpx2.URL) -> None:
+        """Connect, with TLS where the URL has it, and hang up."""
+        is_secure, host = url.scheme == "https", url.raw_host.decode("ascii")
+        stream = await self._backend.connect_tcp(host, url.port or (443 if is_secure else 80))
+        try:
+            if is_secure:
+                stream = await stream.start_tls(self._ssl_context, server_hostname=host)
+        finally:
+            await stream.aclose()
 
     async def aclose(self) -> None:
         await self._pool.aclose()

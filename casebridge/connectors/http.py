@@ -43,6 +43,8 @@ __all__ = ["AllowedHosts", "Answer", "Call", "CallLog", "Effect", "Memory", "Out
 ANSWER_BYTES = 1024 * 1024
 TIMEOUT_S = 60.0
 REDIRECTS = 5
+TRUSTING = 50
+"""Most TLS contexts of connectors' own that are kept at a time."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpcore2.ConnectError)
 _TIMED_OUT = (TimeoutError, httpx2.TimeoutException, httpcore2.TimeoutException)
@@ -150,7 +152,9 @@ class Outbound:
         self.memory = Memory()
         self.tokens = Memory()
         self._answer_bytes = answer_bytes
+        self._resolve = resolve
         self._transport = transport or GuardedTransport(allowed, resolve, ssl_context or tls_context())
+        self._trusting: dict[str, GuardedTransport] = {}
         self._log: CallLog | None = None
         self._before_call: Callable[[], Awaitable[None]] | None = None
         for name in ("httpcore2", "httpx2"):  # at level DEBUG they would write headers
@@ -167,9 +171,34 @@ class Outbound:
         """A view that only notes its calls."""
         return self.view(log, self._before_call)
 
+    def trusting(self, fingerprint: str, context: Callable[[], ssl.SSLContext]) -> Outbound:
+        """The same door over connections with a TLS context of their own, made once for each `fingerprint`."""
+        if not isinstance(self._transport, GuardedTransport):
+            return self
+        if fingerprint not in self._trusting:
+            while len(self._trusting) >= TRUSTING:
+                self._trusting.pop(next(iter(self._trusting)))
+            self._trusting[fingerprint] = GuardedTransport(self.allowed, self._resolve, context())
+        seen = copy.copy(self)
+        seen._transport = self._trusting[fingerprint]
+        return seen
+
+    async def reach(self, url: str) -> None:
+        """Make a connection, with TLS where the URL has it, and let it go: nothing is sent. Raises ConnectorError."""
+        target = httpx2.URL(url)
+        await self._clear(target)
+        if not isinstance(self._transport, GuardedTransport):
+            return
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await self._transport.reach(target)
+        except (*_TIMED_OUT, *_BROKEN) as fault:
+            raise self._failure(fault, target, Effect.READS, _Progress(sent=False), None) from None
+
     async def close(self) -> None:
         """Let go of all connections."""
-        await self._transport.aclose()
+        for each in (self._transport, *self._trusting.values()):
+            await each.aclose()
 
     async def call(
         self,

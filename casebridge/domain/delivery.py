@@ -32,7 +32,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is `create`, `update`, `comment` or `edit`. `fields` are those of the incident, as sent; `text`,
     `comment_id` and `revision` those of a comment; `external_id` the record, `external_comment_id` the comment edited.
-    `gave_up_at` is when we stopped waiting for the answer, if we lived to see that.
+    `gave_up_at` is when we stopped waiting for the answer, if we lived to see that. `key` goes along with a create or
+    comment, so that a receiver that knows such keys can tell a repeat; a repeat has the same one.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     external_comment_id: str | None = None
     gave_up_at: datetime | None = None
+    key: str | None = None
 
     def age_s(self, now: datetime) -> float:
         """Seconds since the last moment at which this write is known to have been on its way."""

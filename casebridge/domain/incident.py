@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -107,10 +108,39 @@ def _correlated(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_SEVERITIES = {"low": 1, "medium": 2, "high": 3, "critical": 4}
+
+
+def _thehive(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tags": list(case.tags), "tlp": _number(fields.get("tlp")), "severity": _SEVERITIES.get(case.severity, 2)}
+
+
+def _number(given: Any) -> int | float | None:
+    """A number, also one given as text; None where it is none."""
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        return None
+    return int(value) if value.is_integer() else value if math.isfinite(value) else None
+
+
+def _webhook(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": case.title,
+        "description": case.description,
+        "tags": list(case.tags),
+        "id": case.id,
+        "severity": case.severity,
+        "status": case.status,
+    }
+
+
 _EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {
     ".jira": _jira,
     ".servicenow": _servicenow,
     ".servicenow-sir": _servicenow_sir,
+    ".thehive": _thehive,
+    ".cases-webhook": _webhook,
 }
 
 

@@ -90,7 +90,7 @@ async def push(ground: Ground, asking: Asking, case_id: str, connector_id: str, 
             # While we waited the case was closed, deleted or taken from the caller: nothing is sent.
             await ground.database.commit(outbox.remove_writes(delivery))
             raise
-        return await _attempt(ground, asking.actor, delivery, connector)
+        return await _attempt(ground, asking.actor, delivery, connector, by_hand=True)
 
 
 async def queue(
@@ -127,6 +127,8 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
         return
     now = ground.now()
     first = delivery.attempt_count == 0
+    # A person queues a new delivery of their own, and queues one again that was tried before.
+    by_hand = delivery.state == QUEUED and (delivery.origin == MANUAL or not first)
     claimed = msgspec.structs.replace(
         delivery,
         state=SENDING,
@@ -150,7 +152,7 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
         if first and case.status == CLOSED and claimed.origin == MANUAL:
             raise ConnectorError(closed_text(case), code="configuration", permanent=True)
         connector = await connector_verbs.find_usable(ground, claimed.space, claimed.connector_id)
-        await _attempt(ground, actor, claimed, connector)
+        await _attempt(ground, actor, claimed, connector, by_hand=by_hand)
     except NotFound as gone:
         fault = ConnectorError(str(gone), code="configuration", permanent=True)
         await _settle_fault(ground, claimed, fault, log, started, before=claimed.step)
@@ -333,21 +335,23 @@ async def _present(ground: Ground, space_id: str, case_id: str) -> Pushed:
 # One try
 
 
-async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: Connector) -> Pushed:
+async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: Connector, *, by_hand: bool) -> Pushed:
     log, started = CallLog(), ground.now()
     loaded = await load(ground, delivery.space, delivery.case_id, delivery.connector_id)
     if loaded is None:
         await ground.database.commit(outbox.remove_writes(delivery))
         raise NotFound("cases", delivery.case_id)
     delivery = msgspec.structs.replace(delivery, read_point=loaded.read_point)
-    sender = Sender(ground, connector, delivery, loaded)
+    sender = Sender(ground, connector, delivery, loaded, by_hand=by_hand)
     try:
         worker = await connector_verbs.working(ground, delivery.space, connector, log=log, before_call=sender.renew)
         record = await sender.send(worker)
     except ConnectorError as fault:
-        ledger = sender.take_unsaved()
-        await _settle_fault(ground, sender.delivery, fault, log, started, ledger, before=delivery.step)
-        raise PushFailed(_failure_text(_told(sender.delivery, fault)), delivery.id) from fault
+        ledger, needs_person, before = sender.take_unsaved(), sender.needs_person, delivery.step
+        await _settle_fault(
+            ground, sender.delivery, fault, log, started, ledger, before=before, needs_person=needs_person
+        )
+        raise PushFailed(_failure_text(_told(sender.delivery, fault, before, needs_person)), delivery.id) from fault
     return await _settle_success(ground, actor, connector, loaded, sender, record, log, started)
 
 
@@ -355,8 +359,19 @@ def _failure_text(message: str) -> str:
     return message if message.startswith("Failed to push case") else f"Failed to push case: Error: {message}"
 
 
-def _told(delivery: Delivery, fault: ConnectorError) -> str:
-    if fault.unknown and delivery.step is not None and delivery.step.kind == "create":
+def _is_open(delivery: Delivery, fault: ConnectorError, before: Step | None) -> bool:
+    """Whether a write may have been done. One that an earlier try left open still is: this one has not settled it."""
+    return delivery.step is not None and (fault.unknown or delivery.step is before)
+
+
+def _told(delivery: Delivery, fault: ConnectorError, before: Step | None, needs_person: bool) -> str:
+    step = delivery.step
+    if step is None or not _is_open(delivery, fault, before):
+        return fault.message
+    what = "incident" if step.kind == "create" else "comment"
+    if needs_person:
+        return f"{fault.message} The {what} may exist and cannot be looked up; a further push sends it again unchanged."
+    if step.kind == "create":
         return f"{fault.message} The incident may exist; the next push looks for it before it creates one."
     return fault.message
 
@@ -370,6 +385,7 @@ async def _settle_fault(
     ledger: Sequence[Write] = (),
     *,
     before: Step | None = None,
+    needs_person: bool = False,
 ) -> None:
     """Record a try that failed: what is certain of it, and when it is tried again, if ever.
 
@@ -379,7 +395,7 @@ async def _settle_fault(
     still_open = delivery.step is not None and delivery.step is before
     unknown = fault.unknown and delivery.step is not None and not still_open
     again = None
-    if delivery.retries:
+    if delivery.retries and not ((unknown or still_open) and needs_person):
         healing = ConnectorError(
             fault.message, code=fault.code, permanent=fault.permanent and not unknown, retry_after_s=fault.retry_after_s
         )

@@ -16,7 +16,7 @@ import msgspec
 
 from casebridge.connectors.base import CommentGone, ConnectorType, Record
 from casebridge.domain.connector import Connector
-from casebridge.domain.delivery import CANCELLED, CommentState, Delivery, Step, marker
+from casebridge.domain.delivery import CANCELLED, MANUAL, CommentState, Delivery, Step, marker
 from casebridge.domain.errors import Conflict, ConnectorError
 from casebridge.domain.incident import (
     AcceptedComment,
@@ -50,7 +50,12 @@ def lease_until(now: datetime, settings: PushSettings) -> datetime:
 class Sender:
     """Drives one connector through one delivery that is `sending` under our lease."""
 
-    def __init__(self, ground: Ground, connector: Connector, delivery: Delivery, loaded: Loaded) -> None:
+    def __init__(
+        self, ground: Ground, connector: Connector, delivery: Delivery, loaded: Loaded, *, by_hand: bool
+    ) -> None:
+        """`by_hand`: a person asked for this very try, and so decides that what cannot be looked up is repeated."""
+        self._by_hand = by_hand
+        self._worker: ConnectorType | None = None
         self._ground = ground
         self._connector = connector
         self._loaded = loaded
@@ -66,6 +71,12 @@ class Sender:
         """The ledger of comments as it is now, by comment id."""
         return self._accepted
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether the write that is open may only be repeated by hand: it cannot be looked up."""
+        step = self.delivery.step
+        return self._worker is not None and step is not None and not _can_settle(self._worker, step)
+
     def take_unsaved(self) -> list[Write]:
         """Ledger entries of the last call that are still to be written, with the outcome of the whole."""
         finished, self._finished = self._finished, []
@@ -73,6 +84,7 @@ class Sender:
 
     async def send(self, worker: ConnectorType) -> ExternalRecord:
         """Bring the external record up to date, comments included; ConnectorError where it stops."""
+        self._worker = worker
         external_id = await self._settle_earlier(worker, self._loaded.external_id)
         case = self._loaded.case
         author = case.updated_by or case.created_by
@@ -82,7 +94,7 @@ class Sender:
             external_id = await self._create(worker, fields)
         else:
             await self._update(worker, external_id, fields)
-        seen = await worker.read(external_id)
+        seen = await worker.as_pushed(external_id, fields)
         self.record = self._known_as(seen)
         if comments and not self._loaded.pushed and not (self._loaded.record and self._loaded.record.url):
             # By its address a push through another connector tells that this record is taken.
@@ -94,8 +106,14 @@ class Sender:
 
     async def _create(self, worker: ConnectorType, fields: dict[str, Any]) -> str:
         prepared = await worker.prepare(fields)
-        await self._note(Step(kind=_CREATE, sent_at=self._ground.now(), fields=prepared), action="create")
-        external_id = await worker.create(prepared, self._marker)
+        key = f"{self.delivery.id}-create"
+        step = Step(kind=_CREATE, sent_at=self._ground.now(), fields=prepared, key=key)
+        return await self._send_create(worker, step)
+
+    async def _send_create(self, worker: ConnectorType, step: Step) -> str:
+        await self._note(step, action="create")
+        worker.idempotency_key = step.key
+        external_id = await worker.create(step.fields or {}, self._marker)
         self._keep_record(external_id)
         await self._note(None, external_id=external_id)
         return external_id
@@ -148,8 +166,15 @@ class Sender:
             else:
                 self._accept(comment, known.external_id)
                 return
-        await self._note(self._comment_step(_COMMENT, external_id, comment, None))
-        self._accept(comment, await worker.add_comment(external_id, comment.text))
+        await self._send_comment(worker, self._comment_step(_COMMENT, external_id, comment, None))
+
+    async def _send_comment(self, worker: ConnectorType, step: Step) -> None:
+        assert step.comment_id is not None
+        assert step.external_id is not None
+        await self._note(step)
+        worker.idempotency_key = step.key
+        comment = OutgoingComment(step.comment_id, step.revision, step.text or "")
+        self._accept(comment, await worker.add_comment(step.external_id, comment.text))
 
     def _comment_step(
         self, kind: str, external_id: str, comment: OutgoingComment, external_comment_id: str | None
@@ -162,6 +187,7 @@ class Sender:
             revision=comment.revision,
             text=comment.text,
             external_comment_id=external_comment_id,
+            key=f"{self.delivery.id}-{comment.comment_id}-{comment.revision}",
         )
 
     def _accept(self, comment: OutgoingComment, external_comment_id: str | None) -> None:
@@ -185,7 +211,7 @@ class Sender:
         """Look up every write whose outcome is unknown; the record's id if there is one (push.md 1, step 5)."""
         others = [each for each in self._loaded.open if each.id != self.delivery.id]
         for each in [*others, self.delivery]:
-            if each.step is None or (each.state == CANCELLED and not self._can_look_up(worker, each.step)):
+            if each.step is None or (each.state == CANCELLED and not _can_settle(worker, each.step)):
                 # Where nobody can look, whoever withdrew the delivery has decided.
                 continue
             there, external_id = await self._settle(worker, each.step, external_id)
@@ -202,6 +228,9 @@ class Sender:
         if step.kind == _CREATE:
             if external_id is not None:
                 return True, external_id
+            if not _can_settle(worker, step):
+                self._require_person(step)
+                return True, await self._send_create(worker, step)
             found = await self._look_for_incident(worker, step)
             if found is None:
                 return False, None
@@ -213,7 +242,6 @@ class Sender:
         return False, external_id
 
     async def _look_for_incident(self, worker: ConnectorType, step: Step) -> Record | None:
-        self._require_lookup(worker.can_find_incidents, step)
         while True:
             enough = self._is_old(step)
             found = await self._unlinked(await worker.find_incidents(self._marker))
@@ -243,7 +271,10 @@ class Sender:
         known = self._accepted.get(step.comment_id)
         if known is not None and known.revision >= step.revision:
             return True
-        self._require_lookup(worker.can_list_comments, step)
+        if not _can_settle(worker, step):
+            self._require_person(step)
+            await self._send_comment(worker, step)
+            return True
         while True:
             enough = self._is_old(step)
             ours = {id_ for each in self._accepted.values() for id_ in each.external_ids}
@@ -261,9 +292,6 @@ class Sender:
                 return False
             await self._pause(step)
 
-    def _can_look_up(self, worker: ConnectorType, step: Step) -> bool:
-        return worker.can_find_incidents if step.kind == _CREATE else worker.can_list_comments
-
     def _unnamed_twins(self, worker: ConnectorType, step: Step) -> int:
         """How many other comments with the text of this one were accepted without an id of theirs being told."""
         return sum(
@@ -273,12 +301,15 @@ class Sender:
             for each in self._accepted.values()
         )
 
-    def _require_lookup(self, possible: bool, step: Step) -> None:
-        if not possible:
+    def _require_person(self, step: Step) -> None:
+        """What cannot be looked up is repeated, unchanged and with its key, only when a person asks for it (rule 6)."""
+        if not self._by_hand:
+            what = "incident" if step.kind == _CREATE else "comment"
             raise ConnectorError(
-                f"An earlier {step.kind} may have been done, and {self._connector.type} offers no way to look it up.",
+                f"The {what} may exist, and {self._connector.type} offers no way to look it up: nothing is sent again "
+                "until somebody pushes the case, retries this delivery or cancels it.",
                 code="bad_answer",
-                permanent=True,
+                permanent=self.delivery.origin == MANUAL,
             )
 
     def _is_old(self, step: Step) -> bool:
@@ -307,6 +338,11 @@ class Sender:
         rows = await self._ground.database.commit(writes)
         self._finished = []
         self.delivery = msgspec.structs.replace(moved, version=rows[0][0]["version"])
+
+
+def _can_settle(worker: ConnectorType, step: Step) -> bool:
+    """Whether it can be found out what became of a write, or it does no harm to send it again."""
+    return {_CREATE: worker.can_find_incidents, _COMMENT: worker.can_list_comments}.get(step.kind, True)
 
 
 def _last_author(updated_by: User | None, created_by: User) -> User:

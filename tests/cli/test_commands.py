@@ -13,7 +13,8 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", "sandbox jira", "sandbox servicenow")
+SYSTEMS = ("jira", "servicenow", "thehive", "webhook")
+COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", *(f"sandbox {name}" for name in SYSTEMS))
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,8 @@ def test_the_docs_tell_every_command():
         "keys rotate",
         "sandbox jira",
         "sandbox servicenow",
+        "sandbox thehive",
+        "sandbox webhook",
         "demo",
     ]
 

@@ -206,3 +206,35 @@ def test_a_server_with_an_address_says_where_the_alerts_are():
 
     assert lines[:2] == ["Elastic Alerts attached to the case: 1", ""]
     assert lines[3:] == ["Alerts URL: https://cases.example.org/s/ops/app/security/cases/case-1/?tabId=alerts"]
+
+
+# Other systems
+
+
+@pytest.mark.parametrize(
+    ("given", "tlp"), [(2, 2), ("3", 3), (None, None), ("amber", None), (2.5, 2.5), ("nan", None), ("", None)]
+)
+def test_a_case_of_thehive_gets_tags_severity_and_tlp_as_a_number(given: Any, tlp: Any):
+    connector = CaseConnector("hive-1", "Hive", ".thehive", {"tlp": given})
+    case = a_case(title="Odd logons", tags=("vpn", "night shift"), severity="critical", connector=connector)
+
+    assert incident_fields(case, ".thehive", DANA, None) == {
+        "title": "Odd logons",
+        "description": "Door 4 stopped answering.\n\nAdded by Dana Lee.",
+        "tags": ["vpn", "night shift"],
+        "severity": 4,
+        "tlp": tlp,
+    }
+
+
+def test_a_webhook_gets_the_case_as_it_is_without_a_footer():
+    case = a_case(title="Odd logons", tags=("vpn",), severity="high", connector=JIRA)
+
+    assert incident_fields(case, ".cases-webhook", DANA, BASE) == {
+        "title": "Odd logons",
+        "description": "Door 4 stopped answering.",
+        "tags": ["vpn"],
+        "id": case.id,
+        "severity": "high",
+        "status": case.status,
+    }

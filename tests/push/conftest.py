@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 
 from casebridge.connectors.http import AllowedHosts, Outbound
@@ -25,6 +27,7 @@ from casebridge.services.ground import Asking, Ground, PushSettings
 from casebridge.storage import outbox
 from casebridge.storage.session import Database
 
+Wired = TypeVar("Wired", bound="World")
 ANNA = User("anna", "Anna A.", None)
 CONNECTOR = "jira-1"
 
@@ -55,7 +58,7 @@ class World:
 
     def with_database(self, database: Database) -> World:
         """The same world seen through another store."""
-        return World(msgspec.structs.replace(self.ground, database=database), self.clock, self.jira, self.url)
+        return type(self)(msgspec.structs.replace(self.ground, database=database), self.clock, self.jira, self.url)
 
     async def connector(self, id_: str = CONNECTOR) -> None:
         """A connector to the sandbox."""
@@ -147,6 +150,13 @@ class World:
 @pytest.fixture
 async def world(database: Database) -> AsyncIterator[World]:
     app = jira_app(project_keys=("OPS",), api_token="sandbox-token")
+    async with wired(World, app, database) as there:
+        yield there
+
+
+@asynccontextmanager
+async def wired(kind: type[Wired], app: Starlette, database: Database) -> AsyncIterator[Wired]:
+    """A world with a connector to the sandbox of this app."""
     async with serving(app) as url:
         hosts = AllowedHosts(["127.0.0.1"])
         outbound = Outbound(hosts, timeout_s=5.0)
@@ -158,7 +168,7 @@ async def world(database: Database) -> AsyncIterator[World]:
             push=PushSettings(lease_s=6.0, call_timeout_s=5.0, lookup_lag_s=0.0, wait_s=20.0),
         )
         clock = Clock(ground.now)
-        there = World(msgspec.structs.replace(ground, now=clock), clock, app.state.sandbox, url)
+        there = kind(msgspec.structs.replace(ground, now=clock), clock, app.state.sandbox, url)
         await there.connector()
         yield there
         await outbound.close()

@@ -134,3 +134,19 @@ async def test_an_update_of_a_record_that_is_gone_fails_and_stays_a_failure(worl
             await world.push(case.id)
 
     assert len(world.issues) == 1
+
+
+async def test_a_look_up_that_fails_in_the_worker_is_made_again_before_anything_is_sent(world: World):
+    from casebridge.services import push
+    from tests.push.conftest import CONNECTOR
+
+    case = await world.case("one")
+    world.fault("create=drop-after", "search=status:500*2", "comment=drop-after", "list_comments=status:401")
+    await push.queue(world.ground, world.asking, case.id, CONNECTOR)
+
+    for _ in range(8):
+        await world.work(1)
+        world.clock.advance(3600)
+
+    assert_the_truth(world, ["one"])
+    assert [each.state for each in await world.deliveries(case.id)] == ["delivered"]
