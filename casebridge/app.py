@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -25,15 +26,20 @@ from casebridge.api.dispatch import ApiSettings, api_app
 from casebridge.api.table import ROUTES
 from casebridge.connectors import registry
 from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
 from casebridge.domain.errors import CasebridgeError, InvalidInput, StorageUnavailable
+from casebridge.domain.file import FileRules
+from casebridge.domain.file_types import ALLOWED_TYPES
 from casebridge.push.worker import Worker
 from casebridge.security.vault import KeyFile, VaultError, ensure_key
 from casebridge.services.accounts import ADMIN, ensure_admin
+from casebridge.services.files import sweep
 from casebridge.services.ground import Ground, PushSettings
 from casebridge.settings import Loaded, Preconfigured, Settings, load, masked_url
 from casebridge.storage import connectors as stored_connectors
+from casebridge.storage.blobs import Blobs
 from casebridge.storage.migrations import HEAD, migrate_apart, schema_number
 from casebridge.storage.opening import open_database
 from casebridge.storage.session import Database
@@ -41,6 +47,7 @@ from casebridge.storage.session import Database
 log = structlog.get_logger(__name__)
 
 RESTART_AFTER_S = 5.0
+UPLOAD_PATIENCE = timedelta(hours=1)
 
 Level = Literal["available", "degraded", "unavailable"]
 
@@ -177,7 +184,18 @@ async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callabl
     _tell_troubles(settings, allowed)
     outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s)
     held.push_async_callback(outbound.close)
-    return _ground(settings, database, vault, outbound, allowed)
+    ground = _ground(settings, database, vault, outbound, allowed)
+    await _sweep(ground, settings)
+    return ground
+
+
+async def _sweep(ground: Ground, settings: Settings) -> None:
+    """Put files in order after a crash. With SQLite nobody else serves this store, so no upload can be under way."""
+    assert ground.blobs is not None
+    patience = timedelta(0) if settings.database_url is None else UPLOAD_PATIENCE
+    mended = await sweep(ground.database, ground.blobs, ground.now(), patience)
+    if mended:
+        log.warning("files that an earlier stop left behind were put in order", count=mended)
 
 
 def _tell_troubles(settings: Settings, allowed: AllowedHosts) -> None:
@@ -318,6 +336,11 @@ def _ground(
         preconfigured_secrets={each.id: each.secrets for each in settings.connectors},
         enabled_connector_types=settings.enabled_connector_types,
         public_base_url=settings.public_base_url,
+        attachment_types=AttachmentTypes().with_more(
+            settings.external_reference_types, settings.persistable_state_types
+        ),
+        blobs=Blobs(settings.data / "files"),
+        file_rules=FileRules(settings.files_max_bytes or None, frozenset(settings.files_mime_types) or ALLOWED_TYPES),
         push=PushSettings(
             lease_s=settings.lease_s,
             wait_s=settings.push_wait_s,

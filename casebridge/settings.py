@@ -65,6 +65,7 @@ class Preconfigured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SERVER, _STORE, _HTTP, _CONNECTORS, _PUSHES, _LOGS = "Server", "Store", "HTTP", "Connectors", "Pushes", "Logs"
+_ATTACHMENTS = "Attachments"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +145,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auto_push_quiet_s: Annotated[
         float, Knob(_PUSHES, "How long changes of a case are gathered before it is pushed by itself.", "s", least=0)
     ] = 2.0
+    external_reference_types: Annotated[
+        tuple[str, ...],
+        Knob(_ATTACHMENTS, "Type ids of external references taken besides .files, endpoint, osquery and indicator."),
+    ] = ()
+    files_max_bytes: Annotated[
+        int, Knob(_ATTACHMENTS, "Largest file taken; 0 for 10 MiB of an image and 100 MiB of others.", "bytes", least=0)
+    ] = 0
+    files_mime_types: Annotated[
+        tuple[str, ...], Knob(_ATTACHMENTS, "Content types of files that are taken, in place of the built-in list.")
+    ] = ()
+    persistable_state_types: Annotated[
+        tuple[str, ...],
+        Knob(_ATTACHMENTS, "Type ids of persistable states taken besides .lens, ml_* and aiops* ones."),
+    ] = ()
     log_level: Annotated[
         str, Knob(_LOGS, "Least severity that is logged.", choices=("debug", "info", "warning", "error"))
     ] = "info"

@@ -174,3 +174,14 @@ async def test_an_application_that_cannot_start_says_why(settings: Settings):
     failed = await sent.get()
     assert failed["type"] == "lifespan.startup.failed"
     assert "served by another process" in failed["message"]
+
+
+async def test_what_a_crash_left_of_files_is_put_in_order_at_start(settings: Settings):
+    folder = settings.data / "files"
+    folder.mkdir()
+    (folder / "half.part").write_bytes(b"x")
+
+    program = await start(settings)
+    await program.close()
+
+    assert list(folder.iterdir()) == []

@@ -1,51 +1,69 @@
-"""Routes of comments."""
+"""Routes of attachments, which paths call comments, and of alerts."""
 
 from __future__ import annotations
 
 from casebridge.api.routing import Call, Route
+from casebridge.domain.attachment import alert_ids
 from casebridge.domain.query import check_page
 from casebridge.services import attachments
+from casebridge.services.attachments import WithAttachments
 from casebridge.wire.attachments import (
-    ChangedUserComment,
+    AlertCase,
+    AttachedAlert,
+    AttachmentIds,
+    AttachmentsByIds,
+    AttachmentShape,
+    ChangedAttachment,
     CommentsPage,
     CommentsQuery,
-    NewUserComment,
-    UserCommentShape,
+    NewAttachment,
     attachment_shape,
+    attachments_by_ids,
+    payload_of,
+    user_comment_shape,
 )
-from casebridge.wire.cases import CaseShape, case_shape
+from casebridge.wire.cases import CaseShape, OwnersQuery, case_shape
 
 
 async def _create(call: Call) -> CaseShape:
-    body: NewUserComment = call.body
-    case, comments = await attachments.add_comment(
-        call.ground, call.asking, call.path["case_id"], owner=body.owner, text=body.comment
-    )
-    # Answers of the routes that write comments count every attachment, whatever its type.
-    return case_shape(case, comments, totalComment=len(comments))
+    payload = payload_of(call.body)
+    return written(await attachments.add(call.ground, call.asking, call.path["case_id"], payload))
+
+
+async def _create_many(call: Call) -> CaseShape:
+    payloads = [payload_of(each) for each in call.body]
+    return written(await attachments.add_many(call.ground, call.asking, call.path["case_id"], payloads))
 
 
 async def _update(call: Call) -> CaseShape:
-    body: ChangedUserComment = call.body
-    case, comments = await attachments.edit_comment(
-        call.ground,
-        call.asking,
-        call.path["case_id"],
-        id_=body.id,
-        version=body.version,
-        owner=body.owner,
-        text=body.comment,
+    body: ChangedAttachment = call.body
+    changed = await attachments.edit(
+        call.ground, call.asking, call.path["case_id"], id_=body.id, version=body.version, payload=payload_of(body)
     )
-    return case_shape(case, comments, totalComment=len(comments))
+    return written(changed)
 
 
-async def _get(call: Call) -> UserCommentShape:
-    found = await attachments.get_comment(call.ground, call.asking, call.path["case_id"], call.path["comment_id"])
+def written(found: WithAttachments) -> CaseShape:
+    """The case as routes that write attachments answer it: their totals count every attachment and every alert id."""
+    ids = alert_ids(each.payload for each in found.attachments)
+    return case_shape(found.case, found.attachments, totalComment=len(found.attachments), totalAlerts=len(ids))
+
+
+async def _get(call: Call) -> AttachmentShape:
+    found = await attachments.get(call.ground, call.asking, call.path["case_id"], call.path["comment_id"])
     return attachment_shape(found)
 
 
-async def _list(call: Call) -> list[UserCommentShape]:
-    found = await attachments.list_comments(call.ground, call.asking, call.path["case_id"])
+async def _get_many(call: Call) -> AttachmentsByIds:
+    body: AttachmentIds = call.body
+    found = await attachments.get_many(call.ground, call.asking, call.path["case_id"], body.ids)
+    return attachments_by_ids(
+        body.ids, found.found, unknown=found.unknown, foreign=found.foreign, forbidden=found.forbidden
+    )
+
+
+async def _list(call: Call) -> list[AttachmentShape]:
+    found = await attachments.list_all(call.ground, call.asking, call.path["case_id"])
     return [attachment_shape(each) for each in found]
 
 
@@ -56,40 +74,52 @@ async def _find(call: Call) -> CommentsPage:
         call.ground, call.asking, call.path["case_id"], page, descending=query.sortOrder == "desc"
     )
     return CommentsPage(
-        comments=[attachment_shape(each) for each in found], page=page.number, per_page=page.size, total=total
+        comments=[user_comment_shape(each) for each in found], page=page.number, per_page=page.size, total=total
     )
 
 
 async def _delete(call: Call) -> None:
-    await attachments.delete_comment(call.ground, call.asking, call.path["case_id"], call.path["comment_id"])
+    await attachments.delete(call.ground, call.asking, call.path["case_id"], call.path["comment_id"])
 
 
 async def _delete_all(call: Call) -> None:
-    await attachments.delete_comments(call.ground, call.asking, call.path["case_id"])
+    await attachments.delete_all(call.ground, call.asking, call.path["case_id"])
+
+
+async def _alerts(call: Call) -> list[AttachedAlert]:
+    found = await attachments.list_alerts(call.ground, call.asking, call.path["case_id"])
+    return [AttachedAlert.of(each) for each in found]
+
+
+async def _cases_of_alert(call: Call) -> list[AlertCase]:
+    query: OwnersQuery = call.query
+    found = await attachments.list_cases_of_alert(call.ground, call.asking, call.path["alert_id"], query.owner)
+    return [AlertCase.of(each) for each in found]
 
 
 _TAG = "comments"
 _COMMENTS = "/api/cases/{case_id}/comments"
+_ATTACHMENTS = "/internal/cases/{case_id}/attachments"
 
 ROUTES = (
     Route(
         "POST", _COMMENTS, _create,
-        name="addComment", summary="Add a comment to a case", tag=_TAG,
-        body=NewUserComment, answer=CaseShape, errors=(403, 404),
+        name="addComment", summary="Add a comment or another attachment to a case", tag=_TAG,
+        body=NewAttachment, answer=CaseShape, errors=(403, 404),
     ),
     Route(
         "PATCH", _COMMENTS, _update,
-        name="updateComment", summary="Replace a comment", tag=_TAG,
-        body=ChangedUserComment, answer=CaseShape, errors=(403, 404, 409),
+        name="updateComment", summary="Replace a comment or another attachment", tag=_TAG,
+        body=ChangedAttachment, answer=CaseShape, errors=(403, 404, 409),
     ),
     Route(
         "GET", _COMMENTS, _list,
-        name="listComments", summary="All comments of a case, oldest first (deprecated)", tag=_TAG,
-        answer=list[UserCommentShape], errors=(403, 404),
+        name="listComments", summary="All attachments of a case, oldest first (deprecated)", tag=_TAG,
+        answer=list[AttachmentShape], errors=(403, 404),
     ),
     Route(
         "DELETE", _COMMENTS, _delete_all,
-        name="deleteComments", summary="Delete all comments of a case", tag=_TAG, status=204, errors=(403, 404),
+        name="deleteComments", summary="Delete all attachments of a case", tag=_TAG, status=204, errors=(403, 404),
     ),
     Route(
         "GET", f"{_COMMENTS}/_find", _find,
@@ -98,10 +128,30 @@ ROUTES = (
     ),
     Route(
         "GET", f"{_COMMENTS}/{{comment_id}}", _get,
-        name="getComment", summary="One comment", tag=_TAG, answer=UserCommentShape, errors=(403, 404),
+        name="getComment", summary="One attachment", tag=_TAG, answer=AttachmentShape, errors=(403, 404),
     ),
     Route(
         "DELETE", f"{_COMMENTS}/{{comment_id}}", _delete,
-        name="deleteComment", summary="Delete one comment", tag=_TAG, status=204, errors=(403, 404),
+        name="deleteComment", summary="Delete one attachment", tag=_TAG, status=204, errors=(403, 404),
+    ),
+    Route(
+        "GET", "/api/cases/{case_id}/alerts", _alerts,
+        name="listAlerts", summary="The alerts attached to a case", tag=_TAG,
+        answer=list[AttachedAlert], errors=(403, 404),
+    ),
+    Route(
+        "GET", "/api/cases/alerts/{alert_id}", _cases_of_alert,
+        name="listCasesOfAlert", summary="The cases an alert is attached to", tag=_TAG,
+        query=OwnersQuery, answer=list[AlertCase], errors=(403,),
+    ),
+    Route(
+        "POST", f"{_ATTACHMENTS}/_bulk_create", _create_many,
+        name="bulkCreateAttachments", summary="Add several attachments to a case", tag=_TAG,
+        body=list[NewAttachment], answer=CaseShape, errors=(403, 404),
+    ),
+    Route(
+        "POST", f"{_ATTACHMENTS}/_bulk_get", _get_many,
+        name="bulkGetAttachments", summary="Several attachments of a case by their ids", tag=_TAG,
+        body=AttachmentIds, answer=AttachmentsByIds, errors=(403, 404),
     ),
 )  # fmt: skip

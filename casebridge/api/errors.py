@@ -11,6 +11,7 @@ from casebridge.api.routing import Answer
 from casebridge.domain.errors import (
     Conflict,
     ConnectorError,
+    FileTooLarge,
     Forbidden,
     InvalidInput,
     NotFound,
@@ -62,6 +63,7 @@ STATUS: dict[type[Exception], int] = {
     NothingChanged: 406,
     Conflict: 409,
     BodyTooLarge: 413,
+    FileTooLarge: 413,
     WrongMediaType: 415,
     PushFailed: 424,
     ConnectorError: 424,

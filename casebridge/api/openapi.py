@@ -25,7 +25,6 @@ _XSRF = {
     "description": "Any value. The header kbn-version serves as well.",
     "schema": {"type": "string"},
 }
-_MULTIPART = "multipart/form-data"
 
 
 def describe(routes: Sequence[Route], version: str, base_path: str = "") -> _Schema:
@@ -109,13 +108,17 @@ def _operation(route: Route, dialect: Dialect, book: dict[str, _Schema]) -> _Sch
     if route.method not in SAFE_METHODS:
         operation["parameters"].append({"$ref": "#/components/parameters/kbn-xsrf"})
     if route.upload:
-        operation["requestBody"] = {"required": True, "content": {_MULTIPART: {"schema": {"type": "object"}}}}
+        operation["requestBody"] = {"required": True, "content": {route.upload_type: {"schema": _form_schema(route)}}}
     elif route.body is not None:
         content = {"application/json": {"schema": book[_key(route.body)]}}
         operation["requestBody"] = {"required": not route.body_optional, "content": content}
     if route.credentials != "required":
         operation["security"] = [{}, {"basic": []}] if route.credentials == "optional" else [{}]
     return operation
+
+
+def _form_schema(route: Route) -> _Schema:
+    return {"type": "object"} if route.upload_type.startswith("multipart/") else {}
 
 
 def _path_parameters(route: Route) -> list[_Schema]:

@@ -54,8 +54,8 @@ class Route:
     types (a union for several possible answers). A route without `query` ignores the query string; a query type that
     does not forbid unknown fields ignores unknown keys. `errors` lists the statuses that the route's own rules add to
     those every route may answer, `also` further answers with their types. `upload` leaves the body unread, for the
-    handler to take from `call.stream()`. `credentials`: `optional` routes answer an anonymous caller too, who has no
-    `call.asking`; for `none` no header is looked at.
+    handler to take from `call.stream()`; `upload_type` is what is published of it. `credentials`: `optional` routes
+    answer an anonymous caller too, who has no `call.asking`; for `none` no header is looked at.
     """
 
     method: str
@@ -76,6 +76,7 @@ class Route:
     also: Mapping[int, Any] = field(default_factory=dict)
     credentials: Literal["required", "optional", "none"] = "required"
     upload: bool = False
+    upload_type: str = "multipart/form-data"
 
     @property
     def is_public(self) -> bool:

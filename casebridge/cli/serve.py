@@ -65,10 +65,12 @@ def _uvicorn(app: Any, settings: Settings, **more: Any) -> Any:
     """How uvicorn is to serve an application; it neither logs requests nor believes proxy headers."""
     import uvicorn
 
+    from casebridge.cli.protocol import BoundedHead
+
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHead,
         ws="none",
         access_log=False,
         log_config=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -205,7 +205,7 @@ class Jira(ConnectorType):
         return self._fields(fields, marker)
 
     def present(self, record: Record, names: Iterable[str]) -> dict[str, Any]:
-        held = record.raw.get("fields") or {}
+        held = _fields_of(record.raw)
         return {name: _reduced(name, held.get(name)) for name in names}
 
     async def read(self, external_id: str) -> Record:
@@ -215,7 +215,7 @@ class Jira(ConnectorType):
 
     def _record(self, doing: str, issue: Any) -> Record:
         id_, key = str(self.key(doing, issue, "id")), str(self.key(doing, issue, "key"))
-        fields = issue.get("fields") or {}
+        fields = _fields_of(issue)
         changed_at = _time(fields.get("updated")) or _time(fields.get("created"))
         shown = re.sub(r"//[^/@]*@", "//", self._base)
         return Record(id_, key, f"{shown}/browse/{key}", issue, changed_at)
@@ -254,7 +254,7 @@ class Jira(ConnectorType):
         jql = f"project = {project} AND labels = {quoted(marker)} ORDER BY created ASC"
         found = [each async for each in self._search(doing, jql, "summary,labels,created,updated")]
         # A system that ignored the condition would hand us somebody else's issue.
-        marked = [each for each in found if marker in self.key(doing, each, "fields.labels")]
+        marked = [each for each in found if marker in self._list(doing, each, "fields.labels")]
         return [self._record(doing, each) for each in marked]
 
     async def test(self) -> str:
@@ -317,7 +317,7 @@ class Jira(ConnectorType):
 
     async def _incident(self, params: ByExternalId) -> dict[str, Any]:
         record = await self.read(params.external_id)
-        return {"id": record.external_id, "key": record.title, **(record.raw.get("fields") or {})}
+        return {"id": record.external_id, "key": record.title, **_fields_of(record.raw)}
 
     sub_actions = {
         "issueTypes": SubAction(NoParams, _issue_types),
@@ -343,7 +343,7 @@ class Jira(ConnectorType):
             asked = {**(params or {}), "startAt": seen, "maxResults": size}
             page = (await self.call(doing, "GET", url, params=asked)).value
             name = next((each for each in names if isinstance(page, dict) and each in page), names[0])
-            rows = self.key(doing, page, name)
+            rows = self._list(doing, page, name)
             for row in rows:
                 yield row
             seen += len(rows)
@@ -370,13 +370,20 @@ class Jira(ConnectorType):
         asked = {**params, "maxResults": PAGE}
         for _ in range(PAGES):
             page = (await self.call(doing, "GET", url, params=asked)).value
-            for row in self.key(doing, page, "issues"):
+            for row in self._list(doing, page, "issues"):
                 yield row
             token = page.get("nextPageToken")
             if page.get("isLast") is True or not token:
                 return
             asked["nextPageToken"] = str(token)
         raise self._endless(doing)
+
+    def _list(self, doing: str, value: Any, path: str) -> list[Any]:
+        """The list at a dotted path of an answer."""
+        rows = self.key(doing, value, path)
+        if not isinstance(rows, list):
+            raise self.trouble(doing, f"the answer of {self.label} has no list at {path}", code="bad_answer")
+        return rows
 
     def _endless(self, doing: str) -> ConnectorError:
         return self.trouble(doing, f"the answer has more than {PAGES} pages", code="bad_answer", permanent=True)
@@ -395,8 +402,13 @@ def _is_last(page: dict[str, Any], seen: int, rows: int, size: int) -> bool:
     """Whether a page ends the list. `isLast` is believed first, then `total`, then a page that is not full."""
     if isinstance(page.get("isLast"), bool):
         return bool(page["isLast"])
-    total = page.get("total")
-    return seen >= total if isinstance(total, int) else rows < (page.get("maxResults") or size)
+    total, most = page.get("total"), page.get("maxResults")
+    return seen >= total if isinstance(total, int) else rows < (most if isinstance(most, int) and most else size)
+
+
+def _fields_of(issue: Mapping[str, Any]) -> dict[str, Any]:
+    fields = issue.get("fields")
+    return fields if isinstance(fields, dict) else {}
 
 
 def _under(name: str, value: Any) -> dict[str, Any] | None:

@@ -135,25 +135,49 @@ class Change(msgspec.Struct, frozen=True):
     activity: tuple[Activity, ...] = ()
 
 
-def check_new_case(new: NewCase) -> None:
+class Rules(msgspec.Struct, frozen=True):
+    """What the texts of a case must keep to, which differs between the dialects.
+
+    Lengths of texts that are stored as sent count as sent, without trimming, and may be 0.
+    """
+
+    title: int = limits.TITLE
+    tag: int = limits.TAG
+    trim: bool = True
+    enforce_required: bool = True
+
+    def check_text(self, field: str, text: str, most: int) -> None:
+        """InvalidInput for a title or tag whose length these rules do not allow."""
+        if self.trim:
+            check_length(field, text, most)
+        elif len(text) > most:
+            raise InvalidInput(field, f"at most {most} characters are allowed, given {len(text)}.")
+
+
+TODAY = Rules()
+LEGACY = Rules(limits.LEGACY_TEXT, limits.LEGACY_TEXT, trim=False, enforce_required=False)
+"""Those of the 7.10 dialect, which trimmed nothing and checked hardly anything (dialect-7.10.md 1)."""
+
+
+def check_new_case(new: NewCase, rules: Rules = TODAY) -> None:
     """InvalidInput for the first value over a limit (cases.md 2.1)."""
-    check_length("title", new.title, limits.TITLE)
+    rules.check_text("title", new.title, rules.title)
     check_length("description", new.description, limits.DESCRIPTION)
-    _check_tags(new.tags)
+    _check_tags(new.tags, rules)
     if new.category is not None:
         check_length("category", new.category, limits.CATEGORY)
     _check_keys(new.connector, new.assignees)
     _check_custom_fields(new.custom_fields or ())
 
 
-def check_changes(changes: CaseChanges, at: str) -> None:
+def check_changes(changes: CaseChanges, at: str, rules: Rules = TODAY) -> None:
     """InvalidInput for the first value over a limit; `at` is the path of the entry, such as `cases[0].`."""
     if isinstance(changes.title, str):
-        check_length(f"{at}title", changes.title, limits.TITLE)
+        rules.check_text(f"{at}title", changes.title, rules.title)
     if isinstance(changes.description, str):
         check_length(f"{at}description", changes.description, limits.DESCRIPTION)
     if not isinstance(changes.tags, UnsetType):
-        _check_tags(changes.tags, at)
+        _check_tags(changes.tags, rules, at)
     if isinstance(changes.category, str):
         check_length(f"{at}category", changes.category, limits.CATEGORY)
     _check_keys(
@@ -165,10 +189,10 @@ def check_changes(changes: CaseChanges, at: str) -> None:
         _check_custom_fields(changes.custom_fields, at)
 
 
-def _check_tags(tags: Sequence[str], at: str = "") -> None:
+def _check_tags(tags: Sequence[str], rules: Rules, at: str = "") -> None:
     check_count(f"{at}tags", tags, limits.TAGS)
     for place, tag in enumerate(tags):
-        check_length(f"{at}tags[{place}]", tag, limits.TAG)
+        rules.check_text(f"{at}tags[{place}]", tag, rules.tag)
 
 
 def _check_keys(connector: CaseConnector, assignees: Sequence[str], at: str = "") -> None:

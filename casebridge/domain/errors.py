@@ -2,7 +2,7 @@
 
     CasebridgeError
     ├─ Refused                      the caller asked for something we will not do
-    │  ├─ NotFound                  · InvalidInput · LimitExceeded · NothingChanged
+    │  ├─ NotFound                  · InvalidInput · LimitExceeded · NothingChanged · FileTooLarge
     │  ├─ Conflict                  ─ VersionConflict
     │  ├─ Unauthenticated           · Forbidden
     │  └─ PushFailed                the external system, or the connector, did not do what a push asked
@@ -89,6 +89,14 @@ class Forbidden(Refused):
         self.owners = tuple(owners)
         of = f'with owners: "{", ".join(self.owners)}"' if self.owners else "of any owner"
         super().__init__(f"Unauthorized to {what or operation} {of}")
+
+
+class FileTooLarge(Refused):
+    """A file has more bytes than its kind may have."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(f"The file is too large: at most {limit_bytes} bytes are taken for this kind of content.")
 
 
 class PushFailed(Refused):

@@ -28,12 +28,21 @@ class OutgoingComment(msgspec.Struct, frozen=True):
 
 
 class AcceptedComment(msgspec.Struct, frozen=True):
-    """What the ledger holds of a comment: the revision and text accepted last, the external id where one is known."""
+    """What the ledger holds of a comment: the revision and text accepted last, the external id where one is known.
+
+    `earlier_ids` are those of older revisions that stand there still, since each was added and none edited.
+    """
 
     comment_id: str
     revision: int
     text: str
     external_id: str | None = None
+    earlier_ids: tuple[str, ...] = ()
+
+    @property
+    def external_ids(self) -> tuple[str, ...]:
+        """Every external comment that is known to be this one."""
+        return self.earlier_ids if self.external_id is None else (*self.earlier_ids, self.external_id)
 
 
 class Incident(msgspec.Struct, frozen=True):

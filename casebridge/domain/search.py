@@ -12,10 +12,10 @@ from typing import Literal
 
 import msgspec
 
-MOST_TERMS = 256
+MOST_TERMS = 64
 """Words beyond this many are left out, so that no text can ask for an unbounded amount of work."""
 
-MOST_DEPTH = 32
+MOST_DEPTH = 12
 """Parentheses nested deeper than this count as blanks."""
 
 Operator = Literal["AND", "OR"]
@@ -54,6 +54,8 @@ Node = Term | Phrase | Not | Several
 
 class Search(msgspec.Struct, frozen=True):
     """What to look for: a tree, the fields to look in (None: every text of a case), and a case's id if it is one.
+
+    Fields are those of SEARCH_FIELDS, and `keyword` for all whole values: tags, status, names of users and connectors.
 
     `tree` None: nothing is left to look for, so nothing matches. `operator` combines the parts a word is split into.
     """

@@ -18,6 +18,7 @@ _WORDS = {
     "findConfigurations": "find configurations", "createCase": "create case",
     "updateCase": "update case", "updateComment": "update comments", "pushCase": "push case",
     "createComment": "create comment", "deleteCase": "delete case", "deleteComment": "delete comments",
+    "createFiles": "create files", "readFiles": "access files",
     "createConfiguration": "create configuration", "updateConfiguration": "update configuration",
     "reopenCase": "reopen case", "assignCase": "assign case", "useConnectors": "get connectors",
     "executeConnectors": "execute connectors", "manageConnectors": "manage connectors", "manageSpaces": "manage spaces",

@@ -70,39 +70,6 @@ class Vault:
         return envelope[1 : 1 + _KEY_ID] == self._newest
 
 
-class KeyFileVault(Vault):
-    """A vault over a key file, which it reads again when it meets a key it does not know or the file has changed.
-
-    So a server goes on while `casebridge keys rotate` adds a key and drops the old ones.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = self._read_stamp()
-        super().__init__(read_keys(path))
-
-    def seal(self, secrets: Mapping[str, Any], about: str) -> bytes:
-        self._refresh()
-        return super().seal(secrets, about)
-
-    def open(self, envelope: bytes, about: str) -> dict[str, Any]:
-        self._refresh()
-        return super().open(envelope, about)
-
-    def _refresh(self) -> None:
-        stamp = self._read_stamp()
-        if stamp != self._stamp:
-            super().__init__(read_keys(self._path))
-            self._stamp = stamp
-
-    def _read_stamp(self) -> tuple[int, int]:
-        try:
-            about = self._path.stat()
-        except OSError as fault:
-            raise VaultError(f"The key file {self._path} cannot be read: {fault.strerror}.") from None
-        return about.st_mtime_ns, about.st_ino
-
-
 class KeyFile(Vault):
     """The vault of a key file, which is read again when it was replaced: a new key needs no restart."""
 

@@ -1,104 +1,277 @@
-"""User comments on a case: adding, editing, reading, deleting (contract attachments.md 3)."""
+"""Attachments of a case: adding, editing, reading, deleting (contract attachments.md 3 to 5).
+
+Whatever changes them writes the case too, at the version it was loaded with: that keeps the case's counts and limits
+true under parallel requests.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
-from casebridge.domain.attachment import USER, Attachment, check_comment
-from casebridge.domain.case import Case
-from casebridge.domain.errors import InvalidInput, NotFound, VersionConflict
+from casebridge.domain import limits
+from casebridge.domain.attachment import (
+    ALERT,
+    EXTERNAL_REFERENCE,
+    USER,
+    Alert,
+    Attachment,
+    Payload,
+    alert_ids,
+    alerts_of,
+    check_limits,
+    check_pairs,
+    check_payload,
+    file_ids,
+    is_file,
+    normalised,
+    recounted,
+    without_repeats,
+)
+from casebridge.domain.case import CLOSED, Case
+from casebridge.domain.errors import InvalidInput, LimitExceeded, NotFound, VersionConflict
+from casebridge.domain.file import FAILED
 from casebridge.domain.query import Page
+from casebridge.domain.text import trimmed
 from casebridge.domain.user_action import Activity
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
 from casebridge.services.cases import check_budget, load_with_attachments, unit
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import attachments, cases
+from casebridge.storage import alerts, attachments, cases, files
+from casebridge.storage.session import Write
 
 
-async def add_comment(
-    ground: Ground, asking: Asking, case_id: str, *, owner: str, text: str
-) -> tuple[Case, list[Attachment]]:
-    """The case with the new comment, last of all its attachments; refusals in the order of attachments.md 3.1."""
-    check_comment(text)
+class WithAttachments(msgspec.Struct, frozen=True):
+    """A case as stored and all its attachments, oldest first."""
+
+    case: Case
+    attachments: Sequence[Attachment]
+
+
+class AttachmentsByIds(msgspec.Struct, frozen=True):
+    """The attachments among some ids that are the case's and readable, in the order asked; the others by reason."""
+
+    found: list[Attachment]
+    unknown: list[str]
+    foreign: list[str]
+    forbidden: list[Attachment]
+
+
+# Adding
+
+
+async def add(
+    ground: Ground, asking: Asking, case_id: str, payload: Payload, *, alerts_on_closed: bool = False
+) -> WithAttachments:
+    """The case with the new attachment; refusals in the order of attachments.md 3.1.
+
+    `alerts_on_closed`: the 7.10 dialect lets a closed case take alerts too.
+    """
+    check_payload(payload)
     while True:
-        case = await cases.get(ground.database, asking.space.id, case_id)
+        case, attached = await _load(ground, asking, case_id, [payload])
         if case is not None:
             check_budget(case, 1)
-        require(asking.actor, "createComment", owner, asking.space)
-        if case is None:
-            raise NotFound("cases", case_id)
-        _check_owner(case.owner, owner)
-        try:
-            await _save_new(ground, asking, case, {"type": USER, "owner": owner, "comment": text})
-        except VersionConflict:
-            # Somebody wrote the case meanwhile; a comment names no version, so it goes on top of that.
-            continue
-        return await load_with_attachments(ground, asking.space.id, case_id)
+        check_pairs(payload)
+        require(asking.actor, "createComment", payload["owner"], asking.space)
+        ground.attachment_types.check(payload)
+        if await _attach(ground, asking, case_id, case, attached, [payload], alerts_on_closed=alerts_on_closed):
+            return WithAttachments(*await load_with_attachments(ground, asking.space.id, case_id))
 
 
-async def _save_new(ground: Ground, asking: Asking, case: Case, payload: dict[str, Any]) -> None:
-    now, by = ground.now(), asking.actor.user
-    tally = case.counts
-    attachment = Attachment(
-        id=ground.new_id(),
-        case_id=case.id,
-        # Every attachment leaves a record, so its number is larger than that of any earlier one.
-        seq=tally.actions + 1,
-        type=payload["type"],
-        owner=case.owner,
-        payload=payload,
-        created_at=now,
-        created_by=by,
-    )
-    counted = msgspec.structs.replace(tally, attachments=tally.attachments + 1, user_comments=tally.user_comments + 1)
-    work = unit(ground, asking)
-    touched = msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counted)
-    work.update(case, touched, [Activity("comment", "create", {"comment": payload}, attachment.id)])
-    work.attach(attachment)
-    work.audit("case_comment_create", "cases-comments", [attachment.id])
-    await work.save()
-
-
-async def edit_comment(
-    ground: Ground, asking: Asking, case_id: str, *, id_: str, version: str, owner: str, text: str
-) -> tuple[Case, list[Attachment]]:
-    """The case with the edited comment; refusals in the order of attachments.md 3.2."""
-    check_comment(text)
+async def add_many(ground: Ground, asking: Asking, case_id: str, payloads: Sequence[Payload]) -> WithAttachments:
+    """The case with all of the new attachments, or a refusal and none of them (attachments.md 4)."""
+    if len(payloads) > limits.ATTACHMENTS_PER_BULK_CREATE:
+        most = limits.ATTACHMENTS_PER_BULK_CREATE
+        raise LimitExceeded("attachments", most, len(payloads), "attachments in one request")
+    for each in payloads:
+        check_payload(each)
     while True:
-        case = await cases.get(ground.database, asking.space.id, case_id)
+        case, attached = await _load(ground, asking, case_id, payloads)
+        if case is not None:
+            check_budget(case, len(payloads))
+        for each in payloads:
+            check_pairs(each)
+            ground.attachment_types.check(each)
+        owners = [each["owner"] for each in payloads] or ([] if case is None else [case.owner])
+        require(asking.actor, "createComment", owners, asking.space)
+        if await _attach(ground, asking, case_id, case, attached, payloads, as_sent=True):
+            return WithAttachments(*await load_with_attachments(ground, asking.space.id, case_id))
+
+
+async def _load(
+    ground: Ground, asking: Asking, case_id: str, payloads: Sequence[Payload]
+) -> tuple[Case | None, Sequence[Attachment]]:
+    """The case and, where some of these payloads have to be compared with them, its attachments as of that moment."""
+    if not any(each["type"] == ALERT or is_file(each) for each in payloads):
+        return await cases.get(ground.database, asking.space.id, case_id), ()
+    try:
+        return await load_with_attachments(ground, asking.space.id, case_id)
+    except NotFound:
+        return None, ()
+
+
+async def _attach(
+    ground: Ground,
+    asking: Asking,
+    case_id: str,
+    case: Case | None,
+    attached: Sequence[Attachment],
+    payloads: Sequence[Payload],
+    *,
+    as_sent: bool = False,
+    alerts_on_closed: bool = False,
+) -> bool:
+    """Whether these are on the case now; False when it moved meanwhile, so that the caller looks again.
+
+    `as_sent`: the activity holds alerts as the caller listed them, repeats included.
+    """
+    if case is None:
+        raise NotFound("cases", case_id)
+    if case.status == CLOSED and not alerts_on_closed and any(each["type"] == ALERT for each in payloads):
+        raise InvalidInput("type", f"the case {case_id} is closed; alerts cannot be attached to it.")
+    for each in payloads:
+        _check_owner(case.owner, each["owner"])
+    before = [each.payload for each in attached]
+    known_files = file_ids(before)
+    if file_ids(payloads):
+        listed = await files.list_of_case(ground.database, asking.space.id, case_id)
+        known_files |= {each.id for each in listed if each.status != FAILED}
+    check_limits(case.counts, payloads, known_files)
+    known = set(alert_ids(before))
+    kept = without_repeats(payloads, known)
+    new = [each for each in kept if each is not None]
+    if not new:
+        return True
+    told = [sent if as_sent else each for sent, each in zip(payloads, kept, strict=True) if each is not None]
+    return await save_new(ground, asking, case, new, told, known)
+
+
+async def save_new(
+    ground: Ground,
+    asking: Asking,
+    case: Case,
+    new: Sequence[dict[str, Any]],
+    told: Sequence[Payload],
+    known: Collection[str],
+    also: Sequence[Write] = (),
+) -> bool:
+    """Whether these payloads are on the case now; False when it moved meanwhile.
+
+    `told` is what the activity holds of each, `known` the case's alert ids if alerts are among them; `also` is written
+    in the same change.
+    """
+    now, by = ground.now(), asking.actor.user
+    made = [
+        Attachment(
+            id=ground.new_id(),
+            case_id=case.id,
+            # Every attachment leaves a record, so its number is larger than that of any earlier one.
+            seq=seq,
+            type=payload["type"],
+            owner=case.owner,
+            payload=payload,
+            created_at=now,
+            created_by=by,
+        )
+        for seq, payload in enumerate(new, case.counts.actions + 1)
+    ]
+    ids = {*known, *alert_ids(new)}
+    # Without an alert in the request the present ones were not looked at.
+    counts = recounted(case.counts, (), new, len(ids) if alert_ids(new) else case.counts.alerts)
+    work = unit(ground, asking, at=now)
+    activity = [
+        Activity("comment", "create", {"comment": dict(payload)}, each.id)
+        for payload, each in zip(told, made, strict=True)
+    ]
+    work.update(case, msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counts), activity)
+    for each in made:
+        work.attach(each)
+    work.also(*alerts.link_writes(case, known, ids), *also)
+    work.audit("case_comment_create", "cases-comments", [each.id for each in made])
+    try:
+        await work.save()
+    except VersionConflict:
+        # Somebody wrote the case meanwhile; an attachment names no version, so it goes on top of that.
+        return False
+    return True
+
+
+# Editing
+
+
+async def edit(
+    ground: Ground, asking: Asking, case_id: str, *, id_: str, version: str, payload: Payload
+) -> WithAttachments:
+    """The case with the replaced attachment; refusals in the order of attachments.md 3.2."""
+    check_payload(payload)
+    check_pairs(payload)
+    ground.attachment_types.check(payload)
+    while True:
+        case, attached = await _load(ground, asking, case_id, [payload])
         if case is not None:
             check_budget(case, 1)
         stored = await _stored(ground, asking, id_)
         require(asking.actor, "updateComment", stored.owner, asking.space)
         if case is None:
             raise NotFound("cases", case_id)
-        if stored.type != USER:
-            raise InvalidInput("type", f"the type of an attachment cannot change from {stored.type}.")
-        _check_owner(stored.owner, owner)
+        _check_same_kind(stored, payload)
         if stored.case_id != case_id:
             raise NotFound("cases-comments", id_)
         if version != version_text(stored.version):
             raise VersionConflict("cases-comments", id_)
-        payload = {"type": USER, "owner": owner, "comment": text}
-        now, by = ground.now(), asking.actor.user
-        edited = msgspec.structs.replace(stored, payload=payload, updated_at=now, updated_by=by)
-        work = unit(ground, asking)
-        touched = msgspec.structs.replace(case, updated_at=now, updated_by=by)
-        work.update(case, touched, [Activity("comment", "update", {"comment": payload}, id_)])
-        work.replace_attachment(stored, edited)
-        work.audit("case_comment_update", "cases-comments", [id_])
-        try:
-            await work.save()
-        except VersionConflict:
-            # The case moved, or the comment did: the next round tells which, and refuses the latter.
-            continue
-        return await load_with_attachments(ground, asking.space.id, case_id)
+        if await _save_edited(ground, asking, case, attached, stored, payload):
+            return WithAttachments(*await load_with_attachments(ground, asking.space.id, case_id))
 
 
-async def get_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> Attachment:
+def _check_same_kind(stored: Attachment, payload: Payload) -> None:
+    if stored.type != payload["type"]:
+        raise InvalidInput("type", f"the type of an attachment cannot change from {stored.type}.")
+    _check_owner(stored.owner, payload["owner"])
+    if stored.type == EXTERNAL_REFERENCE:
+        kept, given = (each["externalReferenceStorage"]["type"] for each in (stored.payload, payload))
+        if kept != given:
+            raise InvalidInput("externalReferenceStorage.type", f"it cannot change from {kept}.")
+
+
+async def _save_edited(
+    ground: Ground,
+    asking: Asking,
+    case: Case,
+    attached: Sequence[Attachment],
+    stored: Attachment,
+    payload: Payload,
+) -> bool:
+    """Whether it was written; False when the case or the attachment moved: the next round tells which."""
+    now, by = ground.now(), asking.actor.user
+    new = normalised(payload)
+    before = alert_ids(each.payload for each in attached)
+    after = alert_ids(new if each.id == stored.id else each.payload for each in attached)
+    total = len(set(after)) if stored.type == ALERT else case.counts.alerts
+    if total > max(limits.ALERTS, case.counts.alerts):
+        raise LimitExceeded("alertId", limits.ALERTS, total, "alerts")
+    edited = msgspec.structs.replace(stored, payload=new, updated_at=now, updated_by=by)
+    counts = recounted(case.counts, [stored.payload], [new], total)
+    work = unit(ground, asking, at=now)
+    touched = msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counts)
+    work.update(case, touched, [Activity("comment", "update", {"comment": new}, stored.id)])
+    work.replace_attachment(stored, edited)
+    work.also(*alerts.link_writes(case, before, after))
+    work.audit("case_comment_update", "cases-comments", [stored.id])
+    try:
+        await work.save()
+    except VersionConflict:
+        return False
+    return True
+
+
+# Reading
+
+
+async def get(ground: Ground, asking: Asking, case_id: str, id_: str) -> Attachment:
     """One attachment of the case."""
     stored = await _stored(ground, asking, id_)
     require(asking.actor, "getComment", stored.owner, asking.space)
@@ -107,12 +280,28 @@ async def get_comment(ground: Ground, asking: Asking, case_id: str, id_: str) ->
     return stored
 
 
-async def list_comments(ground: Ground, asking: Asking, case_id: str) -> list[Attachment]:
+async def get_many(ground: Ground, asking: Asking, case_id: str, ids: Sequence[str]) -> AttachmentsByIds:
+    """Which of these ids are attachments of the case that the caller may read."""
+    if not 1 <= len(ids) <= limits.ATTACHMENTS_PER_BULK_GET:
+        raise InvalidInput("ids", f"expected 1 to {limits.ATTACHMENTS_PER_BULK_GET} ids, given {len(ids)}.")
+    readable = permitted_owners(asking.actor, "getComment", asking.space)
+    case = await _case(ground, asking, case_id)
+    require(asking.actor, "getCase", case.owner, asking.space)
+    stored = await attachments.get_many(ground.database, asking.space.id, ids)
+    present = [stored[each] for each in ids if each in stored]
+    own = [each for each in present if each.case_id == case_id]
+    return AttachmentsByIds(
+        found=[each for each in own if each.owner in readable],
+        unknown=[each for each in ids if each not in stored],
+        foreign=[each.id for each in present if each.case_id != case_id],
+        forbidden=[each for each in own if each.owner not in readable],
+    )
+
+
+async def list_all(ground: Ground, asking: Asking, case_id: str) -> list[Attachment]:
     """All attachments of a case, oldest first; those of owners the caller may not read are left out."""
     readable = permitted_owners(asking.actor, "getComment", asking.space)
-    case = await cases.get(ground.database, asking.space.id, case_id)
-    if case is None:
-        raise NotFound("cases", case_id)
+    case = await _case(ground, asking, case_id)
     if case.owner not in readable:
         return []
     return await attachments.list_all(ground.database, asking.space.id, case_id)
@@ -129,59 +318,90 @@ async def find_comments(
     return await attachments.find(ground.database, asking.space.id, case_id, USER, page, descending=descending)
 
 
-async def delete_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> None:
+async def list_alerts(ground: Ground, asking: Asking, case_id: str) -> list[Alert]:
+    """The alerts of a case in the order in which they were attached."""
+    case, attached = await load_with_attachments(ground, asking.space.id, case_id)
+    require(asking.actor, "getCase", case.owner, asking.space)
+    require(asking.actor, "getComment", case.owner, asking.space)
+    return alerts_of(attached)
+
+
+async def list_cases_of_alert(
+    ground: Ground, asking: Asking, alert_id: str, owners: Sequence[str] | None
+) -> list[Case]:
+    """The cases that hold an alert and that the caller may read, oldest first."""
+    if not trimmed(alert_id):
+        raise InvalidInput("alert_id", "must not be empty or only white space.")
+    readable = permitted_owners(asking.actor, "getCase", asking.space, owners)
+    return await alerts.list_cases(ground.database, asking.space.id, alert_id, readable)
+
+
+# Deleting
+
+
+async def delete(ground: Ground, asking: Asking, case_id: str, id_: str) -> None:
     """Delete one attachment of the case."""
     while True:
         stored = await _stored(ground, asking, id_)
         require(asking.actor, "deleteComment", stored.owner, asking.space)
         if stored.case_id != case_id:
             raise NotFound("cases-comments", id_)
-        if await _delete(ground, asking, case_id, [stored]):
+        case, attached = await load_with_attachments(ground, asking.space.id, case_id)
+        if await save_without(ground, asking, case, attached, {id_}):
             return
 
 
-async def delete_comments(ground: Ground, asking: Asking, case_id: str) -> None:
-    """Delete every attachment of the case; NotFound when there is none."""
+async def delete_all(ground: Ground, asking: Asking, case_id: str, *, types: Collection[str] | None = None) -> None:
+    """Delete every attachment of the case, or those of some types; NotFound when there is none."""
     while True:
-        stored = await attachments.list_all(ground.database, asking.space.id, case_id)
-        if not stored:
-            raise (
-                NotFound("cases", case_id)
-                if not await _exists(ground, asking, case_id)
-                else NotFound("cases-comments", case_id)
-            )
-        require(asking.actor, "deleteComment", [each.owner for each in stored], asking.space)
-        if await _delete(ground, asking, case_id, stored):
+        case, attached = await load_with_attachments(ground, asking.space.id, case_id)
+        gone = [each for each in attached if types is None or each.type in types]
+        if not gone:
+            raise NotFound("cases-comments", case_id)
+        require(asking.actor, "deleteComment", [each.owner for each in gone], asking.space)
+        if await save_without(ground, asking, case, attached, {each.id for each in gone}):
             return
 
 
-async def _exists(ground: Ground, asking: Asking, case_id: str) -> bool:
-    return await cases.get(ground.database, asking.space.id, case_id) is not None
+async def save_without(
+    ground: Ground,
+    asking: Asking,
+    case: Case,
+    attached: Sequence[Attachment],
+    ids: Collection[str],
+    also: Sequence[Write] = (),
+) -> bool:
+    """Whether the case was written without these of its attachments; False when it moved meanwhile.
 
-
-async def _delete(ground: Ground, asking: Asking, case_id: str, gone: list[Attachment]) -> bool:
-    """Whether the deletion was written; False when the case or an attachment moved meanwhile."""
-    case = await cases.get(ground.database, asking.space.id, case_id)
-    if case is None:
-        raise NotFound("cases", case_id)
+    `also` is written in the same change.
+    """
+    gone = [each for each in attached if each.id in ids]
+    if not gone:
+        return False
     check_budget(case, len(gone))
     now = ground.now()
-    tally = msgspec.structs.replace(
-        case.counts,
-        attachments=case.counts.attachments - len(gone),
-        user_comments=case.counts.user_comments - sum(each.type == USER for each in gone),
-    )
-    touched = msgspec.structs.replace(case, updated_at=now, updated_by=asking.actor.user, counts=tally)
-    work = unit(ground, asking)
+    before = set(alert_ids(each.payload for each in attached))
+    after = set(alert_ids(each.payload for each in attached if each.id not in ids))
+    counts = recounted(case.counts, [each.payload for each in gone], (), len(after))
+    touched = msgspec.structs.replace(case, updated_at=now, updated_by=asking.actor.user, counts=counts)
+    work = unit(ground, asking, at=now)
     work.update(case, touched, [Activity("comment", "delete", {"comment": each.payload}, each.id) for each in gone])
     for each in gone:
         work.detach(each)
+    work.also(*alerts.link_writes(case, before, after), *also)
     work.audit("case_comment_delete", "cases-comments", [each.id for each in gone])
     try:
         await work.save()
     except VersionConflict:
         return False
     return True
+
+
+async def _case(ground: Ground, asking: Asking, case_id: str) -> Case:
+    case = await cases.get(ground.database, asking.space.id, case_id)
+    if case is None:
+        raise NotFound("cases", case_id)
+    return case
 
 
 async def _stored(ground: Ground, asking: Asking, id_: str) -> Attachment:

@@ -11,10 +11,12 @@ from casebridge.domain import limits
 from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import (
     CLOSED,
+    TODAY,
     Case,
     CaseChanges,
     Change,
     NewCase,
+    Rules,
     change_case,
     check_changes,
     check_new_case,
@@ -30,7 +32,7 @@ from casebridge.domain.user import User
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import attachments, cases, categories, configurations, counts, outbox
+from casebridge.storage import attachments, cases, categories, configurations, files, outbox
 from casebridge.storage.unit import Unit
 
 
@@ -63,17 +65,25 @@ def unit(ground: Ground, asking: Asking, *, by: User | None = None, at: datetime
     return Unit(ground.database, asking.actor, asking.space.id, at or ground.now(), ground.new_id, by=by)
 
 
-async def open_new(ground: Ground, asking: Asking, new: NewCase) -> Case:
+async def open_new(ground: Ground, asking: Asking, new: NewCase, rules: Rules = TODAY) -> Case:
     """A new case with the id and numbers the store gave it."""
-    check_new_case(new)
+    check_new_case(new, rules)
     definitions = await _definitions(ground, asking, new.owner)
+    now = ground.now()
     change = open_case(
-        new, definitions, id_=ground.new_id(), space=asking.space.id, by=asking.actor.user, at=ground.now()
+        new,
+        definitions,
+        id_=ground.new_id(),
+        space=asking.space.id,
+        by=asking.actor.user,
+        at=now,
+        enforce_required=rules.enforce_required,
+        trim=rules.trim,
     )
     require(asking.actor, "createCase", new.owner, asking.space)
     if change.case.assignees:
         require(asking.actor, "assignCase", new.owner, asking.space)
-    work = unit(ground, asking)
+    work = unit(ground, asking, at=now)
     work.open(change.case, change.activity)
     work.audit("case_create", "cases", [change.case.id])
     return (await work.save())[0]
@@ -153,7 +163,7 @@ async def count(ground: Ground, asking: Asking, wanted: CaseFilter, owners: Sequ
 async def list_tags(ground: Ground, asking: Asking, owners: Sequence[str] | None) -> list[str]:
     """Tags in use, by code point."""
     readable = permitted_owners(asking.actor, "getTags", asking.space, owners)
-    return await counts.list_tags(ground.database, asking.space.id, readable, limits.LISTED_TAGS)
+    return await cases.list_tags(ground.database, asking.space.id, readable)
 
 
 async def list_categories(ground: Ground, asking: Asking, owners: Sequence[str] | None) -> list[str]:
@@ -168,15 +178,25 @@ async def list_reporters(ground: Ground, asking: Asking, owners: Sequence[str] |
     return await cases.list_reporters(ground.database, asking.space.id, readable)
 
 
-async def change(ground: Ground, asking: Asking, wanted: Sequence[WantedChange]) -> list[Case]:
-    """The cases that really changed, in the order asked; all of them or, when one is refused, none (cases.md 3.1)."""
+async def change(
+    ground: Ground,
+    asking: Asking,
+    wanted: Sequence[WantedChange],
+    rules: Rules = TODAY,
+    *,
+    only_owner: str | None = None,
+) -> list[Case]:
+    """The cases that really changed, in the order asked; all of them or, when one is refused, none (cases.md 3.1).
+
+    `only_owner`: cases of other owners do not exist for this caller.
+    """
     if not 1 <= len(wanted) <= limits.CASES_PER_PATCH:
         raise InvalidInput("cases", f"expected 1 to {limits.CASES_PER_PATCH} entries, given {len(wanted)}.")
     if again := repeated(each.id for each in wanted):
         raise InvalidInput("cases", f"these ids occur more than once: {', '.join(again)}.")
     for place, each in enumerate(wanted):
-        check_changes(each.changes, f"cases[{place}].")
-    stored = await cases.get_many(ground.database, asking.space.id, [each.id for each in wanted])
+        check_changes(each.changes, f"cases[{place}].", rules)
+    stored = await _stored(ground, asking, [each.id for each in wanted], only_owner)
     _require_change(asking, stored, wanted)
     if unknown := [each.id for each in wanted if each.id not in stored]:
         raise NotFound("cases", unknown)
@@ -186,17 +206,25 @@ async def change(ground: Ground, asking: Asking, wanted: Sequence[WantedChange])
     real = [(case, changes) for case, changes in real if changes.given()]
     if not real:
         raise NothingChanged
-    work = unit(ground, asking)
+    now = ground.now()
+    work = unit(ground, asking, at=now)
     for case, changes in real:
-        changed = await _changed(ground, asking, case, changes)
+        changed = await _changed(ground, asking, case, changes, rules, now)
         work.update(case, changed.case, changed.activity)
     work.audit("case_update", "cases", [case.id for case, _ in real])
     return await work.save()
 
 
-async def _changed(ground: Ground, asking: Asking, case: Case, changes: CaseChanges) -> Change:
+async def _stored(ground: Ground, asking: Asking, ids: Sequence[str], only_owner: str | None) -> dict[str, Case]:
+    stored = await cases.get_many(ground.database, asking.space.id, ids)
+    return {id_: case for id_, case in stored.items() if only_owner is None or case.owner == only_owner}
+
+
+async def _changed(
+    ground: Ground, asking: Asking, case: Case, changes: CaseChanges, rules: Rules, now: datetime
+) -> Change:
     definitions = await _definitions(ground, asking, case.owner) if "custom_fields" in changes.given() else ()
-    changed = change_case(case, changes, definitions, by=asking.actor.user, at=ground.now())
+    changed = change_case(case, changes, definitions, by=asking.actor.user, at=now, trim=rules.trim)
     check_budget(case, len(changed.activity))
     return changed
 
@@ -228,14 +256,17 @@ def _require_change(asking: Asking, stored: dict[str, Case], wanted: Sequence[Wa
     require(asking.actor, "assignCase", assigned, asking.space)
 
 
-async def delete(ground: Ground, asking: Asking, ids: Sequence[str]) -> None:
-    """Delete cases and all that hangs on them; all or none. Deliveries stay readable, open ones are cancelled."""
+async def delete(ground: Ground, asking: Asking, ids: Sequence[str], *, only_owner: str | None = None) -> None:
+    """Delete cases and all that hangs on them; all or none. Deliveries stay readable, open ones are cancelled.
+
+    `only_owner`: cases of other owners do not exist for this caller.
+    """
     check_count("ids", ids, limits.CASES_PER_DELETE)
     if not ids or any(not each.strip() for each in ids):
         raise InvalidInput("ids", f"expected 1 to {limits.CASES_PER_DELETE} ids, none of them blank.")
     wanted = list(dict.fromkeys(ids))
     while True:
-        stored = await cases.get_many(ground.database, asking.space.id, wanted)
+        stored = await _stored(ground, asking, wanted, only_owner)
         require(asking.actor, "deleteCase", [case.owner for case in stored.values()], asking.space)
         if unknown := [each for each in wanted if each not in stored]:
             raise NotFound("cases", unknown)
@@ -243,12 +274,17 @@ async def delete(ground: Ground, asking: Asking, ids: Sequence[str]) -> None:
         for id_ in wanted:
             work.remove(stored[id_])
             await _cancel_deliveries(ground, work, id_)
+        belonging = await files.list_of_cases(ground.database, asking.space.id, wanted)
+        gone = [each.id for each in belonging if set(each.case_ids) <= set(wanted)]
+        work.also(*files.delete_writes(gone))
         work.audit("case_delete", "cases", wanted)
         try:
             await work.save()
         except Conflict:
             # Changed while we looked at it: a deletion names no version, so it looks again.
             continue
+        if ground.blobs is not None:
+            await ground.blobs.remove(*gone)
         return
 
 

@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
+from casebridge.domain.file import FileRules
 from casebridge.domain.space import Space
 from casebridge.domain.user import Actor
 from casebridge.security.vault import Vault
+from casebridge.storage.blobs import Blobs
 from casebridge.storage.session import Database
 
 
@@ -55,6 +58,9 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     enabled_connector_types: tuple[str, ...] = ("*",)
     public_base_url: str | None = None
     push: PushSettings = PushSettings()
+    attachment_types: AttachmentTypes = AttachmentTypes()
+    blobs: Blobs | None = None
+    file_rules: FileRules = FileRules()
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     draw: Callable[[], float] = random.random

@@ -15,7 +15,7 @@ import msgspec
 
 from casebridge.connectors.http import CallLog
 from casebridge.domain.attachment import Attachment
-from casebridge.domain.case import CLOSED, Case, ExternalService, with_status
+from casebridge.domain.case import CLOSED, Case, ExternalService
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import (
     CANCELLED,
@@ -30,20 +30,21 @@ from casebridge.domain.delivery import (
     CommentState,
     Delivery,
     DeliveryError,
+    Step,
     next_attempt,
 )
 from casebridge.domain.errors import Conflict, ConnectorError, NotFound, PushFailed, VersionConflict
 from casebridge.domain.incident import PUSHED_TYPES
 from casebridge.domain.user import Actor
-from casebridge.domain.user_action import Activity
 from casebridge.security.privileges import require
 from casebridge.services import circuit
 from casebridge.services import connectors as connector_verbs
 from casebridge.services.cases import load_with_attachments
 from casebridge.services.ground import Asking, Ground
 from casebridge.services.push_load import Loaded, load
+from casebridge.services.push_outcome import closed_text, closes_by_pushing, outcome, require_open
 from casebridge.services.push_send import LeaseLost, Sender, lease_until
-from casebridge.storage import cases, configurations, connector_care, outbox
+from casebridge.storage import cases, connector_care, outbox
 from casebridge.storage.outbox import ExternalRecord
 from casebridge.storage.session import ConstraintBroken, Write
 from casebridge.storage.unit import Unit
@@ -77,7 +78,7 @@ async def push(ground: Ground, asking: Asking, case_id: str, connector_id: str, 
         case, connector = await _permitted(ground, asking, case_id, connector_id)
         if key is not None and (earlier := await _by_key(ground, asking, key, case_id, connector_id)):
             return await _repeated(ground, asking, earlier, until)
-        _require_open(case)
+        require_open(case)
         try:
             delivery = await _take_turn(ground, asking, case_id, connector, key)
         except (_Busy, _KeyTaken):
@@ -104,7 +105,7 @@ async def queue(
         if earlier.state in (QUEUED, SENDING, WAITING):
             return earlier
         return await _repeated(ground, asking, earlier, time.monotonic())
-    _require_open(case)
+    require_open(case)
     now = ground.now()
     delivery = _new_delivery(ground, asking, case, connector, QUEUED, key)
     delivery = msgspec.structs.replace(delivery, retries=True, next_attempt_at=now)
@@ -147,14 +148,14 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
     try:
         case = await _case(ground, claimed.space, claimed.case_id)
         if first and case.status == CLOSED and claimed.origin == MANUAL:
-            raise ConnectorError(_closed_text(case), code="configuration", permanent=True)
+            raise ConnectorError(closed_text(case), code="configuration", permanent=True)
         connector = await connector_verbs.find_usable(ground, claimed.space, claimed.connector_id)
         await _attempt(ground, actor, claimed, connector)
     except NotFound as gone:
         fault = ConnectorError(str(gone), code="configuration", permanent=True)
-        await _settle_fault(ground, claimed, fault, log, started)
+        await _settle_fault(ground, claimed, fault, log, started, before=claimed.step)
     except ConnectorError as fault:
-        await _settle_fault(ground, claimed, fault, log, started)
+        await _settle_fault(ground, claimed, fault, log, started, before=claimed.step)
     except (PushFailed, LeaseLost):
         # Both are in the ledger already: the first with its reason, the second with its new holder.
         return
@@ -167,20 +168,11 @@ async def _case(ground: Ground, space_id: str, case_id: str) -> Case:
     return case
 
 
-def _closed_text(case: Case) -> str:
-    return f"The case {case.title!r} is closed; reopen it before pushing it."
-
-
 async def _check(ground: Ground, asking: Asking, case_id: str, connector_id: str) -> Connector:
     """The connector, once all refusals of push.md 1, steps 1 to 3, are passed."""
     case, connector = await _permitted(ground, asking, case_id, connector_id)
-    _require_open(case)
+    require_open(case)
     return connector
-
-
-def _require_open(case: Case) -> None:
-    if case.status == CLOSED:
-        raise Conflict(_closed_text(case))
 
 
 async def _permitted(ground: Ground, asking: Asking, case_id: str, connector_id: str) -> tuple[Case, Connector]:
@@ -262,7 +254,10 @@ def _has_run_out(ground: Ground, delivery: Delivery) -> bool:
 
 
 async def _abandon(ground: Ground, delivery: Delivery) -> None:
-    """A lease ran out: its holder died before it told anybody, so a worker finishes what it left uncertain."""
+    """A lease ran out: its holder died before it told anybody, so a worker finishes what it left uncertain.
+
+    One on which holders die again and again is left to a person once its attempts are used up.
+    """
     now = ground.now()
     crashed = DeliveryError("crashed", "The server stopped in the middle of this push.", permanent=False)
     left = msgspec.structs.replace(
@@ -270,7 +265,7 @@ async def _abandon(ground: Ground, delivery: Delivery) -> None:
         state=UNCERTAIN,
         lease_id=None,
         lease_until=None,
-        next_attempt_at=now,
+        next_attempt_at=now if delivery.attempt_count < ground.push.retry.attempts else None,
         updated_at=now,
         retries=True,
         error=crashed,
@@ -350,7 +345,8 @@ async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: 
         worker = await connector_verbs.working(ground, delivery.space, connector, log=log, before_call=sender.renew)
         record = await sender.send(worker)
     except ConnectorError as fault:
-        await _settle_fault(ground, sender.delivery, fault, log, started, sender.take_unsaved())
+        ledger = sender.take_unsaved()
+        await _settle_fault(ground, sender.delivery, fault, log, started, ledger, before=delivery.step)
         raise PushFailed(_failure_text(_told(sender.delivery, fault)), delivery.id) from fault
     return await _settle_success(ground, actor, connector, loaded, sender, record, log, started)
 
@@ -372,18 +368,26 @@ async def _settle_fault(
     log: CallLog,
     started: datetime,
     ledger: Sequence[Write] = (),
+    *,
+    before: Step | None = None,
 ) -> None:
-    """Record a try that failed: what is certain of it, and when it is tried again, if ever."""
+    """Record a try that failed: what is certain of it, and when it is tried again, if ever.
+
+    `before` is the step this try found in the delivery: as long as it could not be looked up, it stays uncertain.
+    """
     now = ground.now()
-    unknown = fault.unknown and delivery.step is not None
+    still_open = delivery.step is not None and delivery.step is before
+    unknown = fault.unknown and delivery.step is not None and not still_open
     again = None
     if delivery.retries:
         healing = ConnectorError(
             fault.message, code=fault.code, permanent=fault.permanent and not unknown, retry_after_s=fault.retry_after_s
         )
         again = next_attempt(delivery.attempt_count, healing, now, ground.draw(), ground.push.retry)
-    kept = msgspec.structs.replace(delivery.step, gave_up_at=now) if delivery.step is not None and unknown else None
-    state = UNCERTAIN if unknown else WAITING if again is not None else FAILED
+    kept = before if still_open else None
+    if unknown and delivery.step is not None:
+        kept = msgspec.structs.replace(delivery.step, gave_up_at=now)
+    state = UNCERTAIN if kept is not None else WAITING if again is not None else FAILED
     settled = msgspec.structs.replace(
         delivery,
         state=state,
@@ -393,7 +397,7 @@ async def _settle_fault(
         next_attempt_at=again,
         updated_at=now,
         error=DeliveryError(fault.code, fault.message, fault.permanent and not unknown),
-        comments=_uncertain(delivery) if unknown else delivery.comments,
+        comments=delivery.comments if kept is None else _uncertain(delivery),
     )
     outcome = "unknown" if unknown else "permanent_fault" if fault.permanent else "passing_fault"
     writes = [
@@ -452,7 +456,7 @@ async def _settle_success(
 
 
 async def _reloaded(ground: Ground, loaded: Loaded, connector_id: str) -> Loaded:
-    query = outbox.open_query(loaded.case.id, connector_id)
+    query = outbox.unsettled_query(loaded.case.id, connector_id)
     known = {each.id for each in loaded.open}
     rows = await ground.database.read(query.sql, query.params)
     still = [each for each in map(outbox.from_row, rows) if each.id in known]
@@ -485,14 +489,15 @@ def _overtake(loaded: Loaded, sender: Sender, now: datetime) -> list[Write]:
     for each in loaded.open:
         if each.id == sender.delivery.id or each.state == SENDING:
             continue
-        shown = each.id in sender.confirmed
+        shown = each.state == UNCERTAIN and each.id in sender.confirmed
         error = None if shown else DeliveryError("configuration", "Overtaken by a newer push of the case.", True)
         ended = msgspec.structs.replace(
             each,
             state=DELIVERED if shown else CANCELLED,
+            step=None,
             next_attempt_at=None,
             updated_at=now,
-            error=error,
+            error=each.error if each.state == CANCELLED else error,
         )
         writes.append(outbox.move_write(each, ended, _Moved("An earlier delivery moved.")))
     return writes
@@ -522,37 +527,11 @@ async def _outcome(
         pushed_at=now,
         pushed_by=by,
     )
-    pushed = msgspec.structs.replace(case, external_service=service, updated_at=now, updated_by=by)
-    activity = []
-    if delivery.origin == MANUAL and case.status != CLOSED and await _closes(ground, case):
-        pushed = with_status(pushed, CLOSED, by=by, at=now)
-        activity.append(Activity("status", "update", {"status": CLOSED}))
-    activity.append(Activity("pushed", "push_to_service", {"externalService": _payload(service)}))
-    work = Unit(ground.database, actor, case.space, now, ground.new_id, by=by)
-    work.update(case, pushed, activity)
-    for each in present.attachments:
-        if _is_pushed_now(each, sender):
-            work.replace_attachment(each, msgspec.structs.replace(each, pushed_at=now, pushed_by=by))
-    work.audit("case_push", "cases", [case.id])
-    return work
+    closes = delivery.origin == MANUAL and await closes_by_pushing(ground, case)
+    sent = [each for each in present.attachments if _is_pushed_now(each, sender)]
+    return outcome(ground, actor, case, service, sent, closes=closes)
 
 
 def _is_pushed_now(attachment: Attachment, sender: Sender) -> bool:
     there = attachment.seq <= sender.delivery.read_point and attachment.pushed_at is None
     return there and (attachment.type not in PUSHED_TYPES or attachment.id in sender.accepted)
-
-
-async def _closes(ground: Ground, case: Case) -> bool:
-    configuration = await configurations.of_owner(ground.database, case.space, case.owner)
-    return configuration is not None and configuration.closes_by_pushing
-
-
-def _payload(service: ExternalService) -> dict[str, object]:
-    """`external_service` with the keys of the wire, for the `pushed` record (push.md 4)."""
-    shape = msgspec.to_builtins(service)
-    by = service.pushed_by
-    user: dict[str, object] = {"username": by.username, "full_name": by.full_name, "email": by.email}
-    if by.profile_uid is not None:
-        user["profile_uid"] = by.profile_uid
-    at = service.pushed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {**shape, "pushed_at": at, "pushed_by": user}

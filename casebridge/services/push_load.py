@@ -21,7 +21,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
     `revisions` maps an attachment's id to its newest `comment` record; `pushed` are the `pushed` records of this
     connector, oldest first; `accepted` is the ledger by comment id; `open` are the pair's deliveries that are not
-    ended, oldest first.
+    ended, and the withdrawn ones that left a write of unknown outcome, oldest first.
     """
 
     case: Case
@@ -55,7 +55,7 @@ async def load(ground: Ground, space_id: str, case_id: str, connector_id: str) -
             user_actions.pushes_query(case_id),
             outbox.record_query(case_id, connector_id),
             outbox.accepted_query(case_id, connector_id),
-            outbox.open_query(case_id, connector_id),
+            outbox.unsettled_query(case_id, connector_id),
         ]
     )
     if not case_rows:

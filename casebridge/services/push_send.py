@@ -16,7 +16,7 @@ import msgspec
 
 from casebridge.connectors.base import CommentGone, ConnectorType, Record
 from casebridge.domain.connector import Connector
-from casebridge.domain.delivery import UNCERTAIN, CommentState, Delivery, Step, marker
+from casebridge.domain.delivery import CANCELLED, CommentState, Delivery, Step, marker
 from casebridge.domain.errors import Conflict, ConnectorError
 from casebridge.domain.incident import (
     AcceptedComment,
@@ -84,6 +84,9 @@ class Sender:
             await self._update(worker, external_id, fields)
         seen = await worker.read(external_id)
         self.record = self._known_as(seen)
+        if comments and not self._loaded.pushed and not (self._loaded.record and self._loaded.record.url):
+            # By its address a push through another connector tells that this record is taken.
+            self._keep_record(external_id, seen)
         for comment in comments:
             await self._comment(worker, external_id, comment)
         await worker.finish(external_id, fields)
@@ -131,7 +134,7 @@ class Sender:
         """Whether an unfinished push has sent the very same total: then it is not repeated (push.md 2.3)."""
         known = self._accepted.get(total_id)
         last_push = self._loaded.pushed[-1].seq if self._loaded.pushed else 0
-        return known is not None and known.text == text and known.revision > last_push
+        return known is not None and known.text == text and known.revision >= last_push
 
     async def _comment(self, worker: ConnectorType, external_id: str, comment: OutgoingComment) -> None:
         known = self._accepted.get(comment.comment_id)
@@ -162,7 +165,9 @@ class Sender:
         )
 
     def _accept(self, comment: OutgoingComment, external_comment_id: str | None) -> None:
-        entry = AcceptedComment(comment.comment_id, comment.revision, comment.text, external_comment_id)
+        known = self._accepted.get(comment.comment_id)
+        earlier = () if known is None else tuple(id_ for id_ in known.external_ids if id_ != external_comment_id)
+        entry = AcceptedComment(comment.comment_id, comment.revision, comment.text, external_comment_id, earlier)
         self._accepted[comment.comment_id] = entry
         _, case_id, connector_id = self._pair()
         self._finished.append(outbox.accepted_write(case_id, connector_id, entry))
@@ -178,14 +183,18 @@ class Sender:
 
     async def _settle_earlier(self, worker: ConnectorType, external_id: str | None) -> str | None:
         """Look up every write whose outcome is unknown; the record's id if there is one (push.md 1, step 5)."""
-        others = [each for each in self._loaded.open if each.id != self.delivery.id and each.state == UNCERTAIN]
+        others = [each for each in self._loaded.open if each.id != self.delivery.id]
         for each in [*others, self.delivery]:
-            if each.step is None:
+            if each.step is None or (each.state == CANCELLED and not self._can_look_up(worker, each.step)):
+                # Where nobody can look, whoever withdrew the delivery has decided.
                 continue
             there, external_id = await self._settle(worker, each.step, external_id)
             if there and all(comment.comment_id in self._accepted for comment in each.comments):
                 self.confirmed.add(each.id)
-        if self.delivery.step is not None or self._finished:
+            if self._finished:
+                # At once, so that no comment is written twice in one change.
+                await self._note(self.delivery.step, external_id=external_id)
+        if self.delivery.step is not None:
             await self._note(None, external_id=external_id)
         return external_id
 
@@ -237,7 +246,7 @@ class Sender:
         self._require_lookup(worker.can_list_comments, step)
         while True:
             enough = self._is_old(step)
-            ours = {each.external_id for each in self._accepted.values()}
+            ours = {id_ for each in self._accepted.values() for id_ in each.external_ids}
             alike = [
                 each
                 for each in await worker.list_comments(step.external_id)
@@ -260,6 +269,9 @@ class Sender:
             and worker.same_text(worker.comment_as_sent(each.text), step.text or "")
             for each in self._accepted.values()
         )
+
+    def _can_look_up(self, worker: ConnectorType, step: Step) -> bool:
+        return worker.can_find_incidents if step.kind == _CREATE else worker.can_list_comments
 
     def _require_lookup(self, possible: bool, step: Step) -> None:
         if not possible:

@@ -30,7 +30,7 @@ async def find_with_latest(
     """The same and the attachments that the page's records name, each once and as it is now, unless deleted."""
     found, total = await find(ground, asking, case_id, types, page, descending=descending)
     named = list(dict.fromkeys(each.comment_id for each in found if each.comment_id is not None))
-    latest = await attachments.get_many(ground.database, asking.space.id, case_id, named) if named else {}
+    latest = await attachments.get_many(ground.database, asking.space.id, named) if named else {}
     return found, total, [latest[id_] for id_ in named if id_ in latest]
 
 

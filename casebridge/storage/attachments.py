@@ -44,19 +44,19 @@ def list_of_type_query(space: str, case_id: str, type_: str) -> Query:
     )
 
 
-async def get_many(database: Database, space: str, case_id: str, ids: Sequence[str]) -> dict[str, Attachment]:
-    """The attachments of a case that exist among these ids, by id."""
-    where = Where().also("case_id = :case_id AND space = :space", case_id=case_id, space=space).among("id", ids)
-    rows = await database.read(f"SELECT version, doc FROM attachment WHERE {where.text}", where.params)
-    return {each.id: each for each in map(from_row, rows)}
-
-
 async def get(database: Database, space: str, id_: str) -> Attachment | None:
     """One attachment of the space, whatever its case."""
     rows = await database.read(
         "SELECT version, doc FROM attachment WHERE id = :id AND space = :space", {"id": id_, "space": space}
     )
     return from_row(rows[0]) if rows else None
+
+
+async def get_many(database: Database, space: str, ids: Sequence[str]) -> dict[str, Attachment]:
+    """The attachments of the space that exist among these ids, by id, whatever their cases."""
+    where = Where().also("space = :space", space=space).among("id", list(dict.fromkeys(ids)))
+    rows = await database.read(f"SELECT version, doc FROM attachment WHERE {where.text}", where.params)
+    return {each.id: each for each in map(from_row, rows)}
 
 
 async def find(
@@ -76,6 +76,15 @@ async def find(
         ]
     )
     return [from_row(row) for row in rows], totals[0][0]
+
+
+async def count_by_case(database: Database, case_ids: Sequence[str], types: Sequence[str]) -> dict[str, int]:
+    """How many attachments of these types each case has, by case id; cases without any are left out."""
+    where = Where().among("case_id", case_ids).among("type", types)
+    rows = await database.read(
+        f"SELECT case_id, count(*) FROM attachment WHERE {where.text} GROUP BY case_id", where.params
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def insert_write(attachment: Attachment, space: str) -> Write:

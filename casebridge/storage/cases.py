@@ -16,6 +16,7 @@ from casebridge.domain.user import User
 from casebridge.storage import counts
 from casebridge.storage.search import condition
 from casebridge.storage.session import Database, Query, Row, Write, to_ms
+from casebridge.storage.tags import is_whole, tag_key
 from casebridge.storage.where import Where
 from casebridge.storage.words import CaseWords, texts, vector, words_of
 
@@ -102,6 +103,9 @@ def _order(sort: str, descending: bool) -> str:
     direction = "DESC" if descending else "ASC"
     if sort == "created_at":
         return f"c.created_at {direction}, c.pk {direction}"
+    if sort == "title":
+        # The beginning is what the index holds.
+        return f"substr(c.title, 1, 300) {direction}, c.title {direction}, c.pk ASC"
     nulls = " NULLS LAST" if sort in ("updated_at", "closed_at", "category") else ""
     return f"c.{sort} {direction}{nulls}, c.pk ASC"
 
@@ -109,8 +113,8 @@ def _order(sort: str, descending: bool) -> str:
 async def count(database: Database, wanted: CaseFilter) -> StatusCounts:
     """Matches per status; the filter's own statuses play no role (find.md 1.5)."""
     if _covered(wanted):
-        tag = wanted.tags[0] if wanted.tags else counts.ALL
-        return await counts.read(database, wanted.space, wanted.owners, tag)
+        key = tag_key(wanted.tags[0]) if wanted.tags else counts.ALL
+        return await counts.read(database, wanted.space, wanted.owners, key)
     where = _where(msgspec.structs.replace(wanted, statuses=None), database.dialect)
     rows = await database.read(
         f"SELECT c.status, count(*) FROM cases c WHERE {where.text} GROUP BY c.status", where.params
@@ -132,7 +136,7 @@ def _covered(wanted: CaseFilter) -> bool:
     dates = (wanted.created_from, wanted.created_to)
     if any(each is not None for each in (*others, *dates)):
         return False
-    return wanted.tags is None or (len(wanted.tags) == 1 and wanted.tags[0] != counts.ALL)
+    return wanted.tags is None or len(wanted.tags) == 1
 
 
 def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) -> Where:
@@ -149,7 +153,7 @@ def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) ->
         (by_uid,) = where.listed("c.created_by_uid", wanted.reporters, "reporter")
         where.also(f"({by_name} OR {by_uid})")
     if wanted.tags is not None:
-        where.also(_any_tag(where, wanted.tags, dialect, row_by_row))
+        where.also(_any_tag(where, [tag_key(tag) for tag in wanted.tags], dialect, row_by_row))
     if wanted.assignees is not None:
         where.also(_any_assignee(where, wanted.assignees, dialect, row_by_row))
     if wanted.created_from is not None:
@@ -159,11 +163,11 @@ def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) ->
     return where
 
 
-def _any_tag(where: Where, tags: Sequence[str], dialect: Dialect, row_by_row: bool) -> str:
+def _any_tag(where: Where, keys: Sequence[str], dialect: Dialect, row_by_row: bool) -> str:
     if dialect == "postgresql":
-        where.params["tags"] = list(tags)
+        where.params["tags"] = list(keys)
         return "c.tags && CAST(:tags AS text[])"
-    return _in_wide("case_tag", *where.listed("w.tag", tags), row_by_row)
+    return _in_wide("case_tag", *where.listed("w.tag", keys), row_by_row)
 
 
 def _in_wide(table: str, listed: str, row_by_row: bool) -> str:
@@ -186,6 +190,26 @@ def _any_assignee(where: Where, assignees: Sequence[str], dialect: Dialect, row_
     if NO_ASSIGNEE in assignees:
         either.append(nobody)
     return f"({' OR '.join(either)})"
+
+
+async def list_tags(database: Database, space: str, owners: tuple[str, ...]) -> list[str]:
+    """Tags in use among cases of these owners, by code point."""
+    keys = await counts.list_tag_keys(database, space, owners, limits.LISTED_TAGS)
+    tags = [key for key in keys if is_whole(key)]
+    if len(tags) == len(keys):
+        return tags
+    rest = [key for key in keys if not is_whole(key)]
+    found = await database.read_together([_example_query(space, owners, key, database.dialect) for key in rest])
+    for key, rows in zip(rest, found, strict=True):
+        tags += [tag for row in rows for tag in _decoder.decode(row[0]).tags if tag_key(tag) == key][:1]
+    return sorted(tags)
+
+
+def _example_query(space: str, owners: tuple[str, ...], key: str, dialect: Dialect) -> Query:
+    """The read of one case that has the tag of that key."""
+    where = Where().also("c.space = :space", space=space).among("c.owner", owners)
+    where.also(_any_tag(where, (key,), dialect, row_by_row=False))
+    return Query(f"SELECT c.doc FROM cases c WHERE {where.text} LIMIT 1", where.params)
 
 
 async def list_reporters(database: Database, space: str, owners: tuple[str, ...]) -> list[User]:
@@ -301,7 +325,7 @@ def _columns(case: Case, dialect: Dialect) -> dict[str, Any]:
         "status": STATUSES.index(case.status),
         "severity": SEVERITIES.index(case.severity),
         "category": case.category,
-        "tags": as_texts(case.tags),
+        "tags": as_texts([tag_key(tag) for tag in case.tags]),
         "assignees": as_texts(case.assignees),
         "created_at": to_ms(case.created_at),
         "created_by": case.created_by.username,
@@ -334,7 +358,7 @@ def _wide_inserts(case: Case, *, by_id: bool) -> list[Write]:
             f"VALUES (:space, :value, :owner, :status, :created_at, {pk})",
             {**fixed, "value": value},
         )
-        for table, column, values in (("case_tag", "tag", case.tags), ("case_assignee", "uid", case.assignees))
+        for table, column, values in _wide(case)
         for value in dict.fromkeys(values)
     ]
 
@@ -353,6 +377,12 @@ def _wide_deletes(case: Case) -> list[Write]:
             f"AND status = :status AND created_at = :created_at AND case_pk = :pk",
             {**fixed, "value": value},
         )
-        for table, column, values in (("case_tag", "tag", case.tags), ("case_assignee", "uid", case.assignees))
+        for table, column, values in _wide(case)
         for value in dict.fromkeys(values)
     ]
+
+
+def _wide(case: Case) -> tuple[tuple[str, str, Sequence[str]], ...]:
+    """Tables, columns and values of what a case has several of."""
+    keys = [tag_key(tag) for tag in case.tags]
+    return ("case_tag", "tag", keys), ("case_assignee", "uid", case.assignees)

@@ -8,15 +8,17 @@ from typing import Literal
 
 from casebridge.domain.case import CLOSED, IN_PROGRESS, OPEN, Case
 from casebridge.domain.query import StatusCounts
-from casebridge.storage.session import Database, Write, insert_rows
+from casebridge.storage.session import FEW_ROWS, Database, Write, insert_many, insert_rows
+from casebridge.storage.tags import tag_key
 from casebridge.storage.where import Where
 
 ALL = ""
-"""The tag under which all cases of an owner are counted; a real tag is never empty."""
+"""What stands in the place of a tag's key where all cases of an owner are counted; a key is never empty."""
 
 _SLOTS = 16
 _PLACES = {OPEN: 0, IN_PROGRESS: 1, CLOSED: 2}
-_COLUMNS = ("space", "owner", "tag", "slot", "open", "in_progress", "closed")
+_NUMBERS = ("open", "in_progress", "closed")
+_COLUMNS = {**dict.fromkeys(("space", "owner", "tag"), "text"), **dict.fromkeys(("slot", *_NUMBERS), "bigint")}
 
 
 def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["sqlite", "postgresql"]) -> list[Write]:
@@ -32,21 +34,24 @@ def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["s
     rows = [(*key, slot, *delta) for key, delta in sorted(deltas.items()) if any(delta)]
     if not rows:
         return []
-    insert = insert_rows("case_count", _COLUMNS, rows)
-    add = ", ".join(f"{name} = case_count.{name} + excluded.{name}" for name in _COLUMNS[4:])
+    if len(rows) <= FEW_ROWS:
+        insert = insert_rows("case_count", tuple(_COLUMNS), rows)
+    else:
+        insert = insert_many("case_count", _COLUMNS, rows, dialect)
+    add = ", ".join(f"{name} = case_count.{name} + excluded.{name}" for name in _NUMBERS)
     return [Write(f"{insert.sql} ON CONFLICT (space, owner, tag, slot) DO UPDATE SET {add}", insert.params)]
 
 
 def _count(deltas: dict[tuple[str, str, str], list[int]], case: Case | None, step: int) -> None:
     if case is None:
         return
-    for tag in (ALL, *dict.fromkeys(case.tags)):
+    for tag in (ALL, *dict.fromkeys(map(tag_key, case.tags))):
         deltas.setdefault((case.space, case.owner, tag), [0, 0, 0])[_PLACES[case.status]] += step
 
 
-async def read(database: Database, space: str, owners: tuple[str, ...], tag: str = ALL) -> StatusCounts:
-    """Cases per status of these owners, all of them or those with one tag."""
-    where = Where().also("space = :space AND tag = :tag", space=space, tag=tag).among("owner", owners)
+async def read(database: Database, space: str, owners: tuple[str, ...], key: str = ALL) -> StatusCounts:
+    """Cases per status of these owners, all of them or those with the tag of one key."""
+    where = Where().also("space = :space AND tag = :tag", space=space, tag=key).among("owner", owners)
     rows = await database.read(
         f"SELECT CAST(sum(open) AS bigint), CAST(sum(in_progress) AS bigint), CAST(sum(closed) AS bigint) "
         f"FROM case_count WHERE {where.text}",
@@ -55,8 +60,8 @@ async def read(database: Database, space: str, owners: tuple[str, ...], tag: str
     return StatusCounts(*(value or 0 for value in rows[0]))
 
 
-async def list_tags(database: Database, space: str, owners: tuple[str, ...], most: int) -> list[str]:
-    """Tags in use among cases of these owners, by code point."""
+async def list_tag_keys(database: Database, space: str, owners: tuple[str, ...], most: int) -> list[str]:
+    """Keys of the tags in use among cases of these owners, by code point."""
     where = Where().also("space = :space AND tag <> ''", space=space).among("owner", owners)
     rows = await database.read(
         f"SELECT tag FROM case_count WHERE {where.text} GROUP BY tag "

@@ -148,8 +148,17 @@ def open_query(case_id: str, connector_id: str | None = None) -> Query:
     return Query(f"{_SELECT} WHERE {where.text} ORDER BY seq", where.params)
 
 
+def unsettled_query(case_id: str, connector_id: str) -> Query:
+    """The pair's deliveries that are not ended yet, and the withdrawn ones that left a write of unknown outcome."""
+    where = Where().also("case_id = :case_id AND connector_id = :connector_id")
+    (is_open,) = where.listed("state", ("queued", "sending", "waiting", "uncertain"))
+    where.also(f"({is_open} OR (state = 'cancelled' AND doc ->> 'step' IS NOT NULL))")
+    where.params.update(case_id=case_id, connector_id=connector_id)
+    return Query(f"{_SELECT} WHERE {where.text} ORDER BY seq", where.params)
+
+
 def from_row(row: Row) -> Delivery:
-    """The delivery of a row of `open_query`."""
+    """The delivery of a row of `open_query` or `unsettled_query`."""
     return _from_row(row)
 
 

@@ -1,7 +1,7 @@
 """PostgreSQL: a pool of asyncpg connections, and every change sent as one statement.
 
-One statement is one round trip and one implicit transaction: no transaction is open while Python waits. This module
-does not know what the statements mean.
+One statement is one round trip and one implicit transaction: no transaction is open while Python waits. Only a change
+of more than MOST_TOGETHER writes needs several. This module does not know what the statements mean.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ COMMAND_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 10.0
 RECONNECT_S = 1.0
 RETRIES = 5
+MOST_TOGETHER = 500
 HINT_CHANNEL = "casebridge_hint"
 
 T = TypeVar("T")
@@ -194,7 +195,16 @@ async def _fetch(connection: Connection, sql: str, params: Mapping[str, Any]) ->
 
 
 async def _send(connection: Connection, writes: Sequence[Write]) -> Returned:
-    return await (_send_one(connection, writes[0]) if len(writes) == 1 else _send_together(connection, writes))
+    if len(writes) == 1:
+        return await _send_one(connection, writes[0])
+    if len(writes) <= MOST_TOGETHER:
+        return await _send_together(connection, writes)
+    # A statement has room for 1,664 columns and 32,767 parameters: a change larger than that takes several.
+    async with connection.transaction():
+        returned: Returned = []
+        for first in range(0, len(writes), MOST_TOGETHER):
+            returned += await _send_together(connection, writes[first : first + MOST_TOGETHER])
+        return returned
 
 
 async def _send_one(connection: Connection, write: Write) -> Returned:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -90,7 +91,8 @@ cases = Table(
     Index("cases_owner_severity", "space", "owner", "severity", "pk"),
     Index("cases_owner_updated", "space", "owner", "updated_at", "pk"),
     Index("cases_owner_closed", "space", "owner", "closed_at", "pk"),
-    Index("cases_owner_title", "space", "owner", "title", "pk"),
+    # A title may be longer than an index takes: its beginning finds the place, the title itself decides.
+    Index("cases_owner_title", "space", "owner", text("substr(title, 1, 300)"), "pk"),
     Index("cases_owner_category", "space", "owner", "category", "pk"),
     Index("cases_reporter", "space", "created_by", "pk"),
     Index("cases_number", "space", "incremental_id"),
@@ -139,6 +141,19 @@ observable_link = Table(
     sqlite_with_rowid=False,
 )
 
+alert_link = Table(
+    # Which cases hold an alert, found by a digest of its id; the other index is for the deletion of a case.
+    "alert_link",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("created_at", BIG, primary_key=True, autoincrement=False),
+    Column("case_pk", BIG, primary_key=True, autoincrement=False),
+    Index("alert_link_case", "case_pk"),
+    sqlite_with_rowid=False,
+)
+
 attachment = Table(
     "attachment",
     metadata,
@@ -150,6 +165,28 @@ attachment = Table(
     Column("version", BIG, nullable=False),
     Column("doc", DOC, nullable=False),
     Index("attachment_id", "id", unique=True),
+)
+
+file = Table(
+    # Records of files; `number` is the order in which they were begun.
+    "file",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("space", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("number", BIG, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("file_kind", "space", "kind", "number"),
+)
+
+file_link = Table(
+    # The cases that a file says it belongs to.
+    "file_link",
+    metadata,
+    Column("case_id", TEXT, primary_key=True),
+    Column("file_id", TEXT, primary_key=True),
+    Index("file_link_file", "file_id"),
 )
 
 user_action = Table(

@@ -12,6 +12,8 @@ from casebridge.storage.words import keyword, lexeme, quoted, split
 Dialect = Literal["sqlite", "postgresql"]
 
 _NUMBER_DIGITS = 15
+_MOST_WORDS = 256
+"""Of one phrase or term; those beyond are not asked for: the databases bound how much one query may hold."""
 
 
 def condition(search: Search, where: Where, dialect: Dialect) -> str:
@@ -22,6 +24,28 @@ def condition(search: Search, where: Where, dialect: Dialect) -> str:
         return found
     where.params["search_id"] = search.case_id
     return f"({found} OR c.id = :search_id)"
+
+
+def matches(search: Search, text: str) -> bool:
+    """Whether a text that has no index, such as a comment, is what a search looks for; fields play no role."""
+    return search.tree is not None and _holds(search.tree, split(text), search.operator)
+
+
+def _holds(node: Node, words: list[str], operator: str) -> bool:
+    if isinstance(node, Not):
+        return not _holds(node.inner, words, operator)
+    if isinstance(node, Several):
+        parts = [_holds(part, words, operator) for part in node.parts]
+        return all(parts) if node.operator == "AND" else any(parts)
+    wanted = split(node.text)
+    if not wanted:
+        return False
+    if isinstance(node, Phrase):
+        return any(words[at : at + len(wanted)] == wanted for at in range(len(words)))
+    found = [word in words for word in wanted]
+    if node.prefix:
+        found[-1] = any(word.startswith(wanted[-1]) for word in words)
+    return all(found) if operator == "AND" else any(found)
 
 
 class _Spelling(Protocol):
@@ -92,7 +116,7 @@ class _Compiler:
         self._spelling = spelling
         every = search.fields is None
         self._texts = [name for name in ("title", "description") if every or name in (search.fields or ())]
-        self._keywords = every
+        self._keywords = every or "keyword" in (search.fields or ())
         self._numbers = every or "number" in (search.fields or ())
         self._count = 0
 
@@ -107,7 +131,7 @@ class _Compiler:
         prefix = isinstance(node, Term) and node.prefix
         phrase = isinstance(node, Phrase)
         queries = []
-        words = split(node.text)
+        words = split(node.text)[:_MOST_WORDS]
         if words and self._texts:
             queries.append(
                 self._spelling.words(self._texts, words, phrase=phrase, prefix=prefix, operator=self._operator)

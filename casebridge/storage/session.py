@@ -89,13 +89,36 @@ class Database(Protocol):
         ...
 
 
+FEW_ROWS = 50
+"""So many rows are best spelled out by `insert_rows`; more are a matter for `insert_many`."""
+
+
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Write:
-    """One INSERT of several rows; a value given as `Sql` stands in the text itself."""
+    """One INSERT of a few rows; a value given as `Sql` stands in the text itself."""
     listed = [tuple(row) for row in rows]
     pieces = tuple(tuple(value.text if isinstance(value, Sql) else None for value in row) for row in listed)
     sql, names = _insert_text(table, tuple(columns), pieces)
     values = (value for row in listed for value in row if not isinstance(value, Sql))
     return Write(sql, dict(zip(names, values, strict=True)))
+
+
+def insert_many(
+    table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]], dialect: Literal["sqlite", "postgresql"]
+) -> Write:
+    """One INSERT of any number of rows, which travel as one JSON document: no count of parameters limits them.
+
+    `columns` maps a name to its type, `text`, `bigint` or `jsonb`; the value of the latter is JSON text.
+    """
+    places = []
+    for number, type_ in enumerate(columns.values()):
+        value = f"given.value ->> {number}"
+        places.append(value if dialect == "sqlite" and type_ == "jsonb" else f"CAST({value} AS {type_})")
+    source = "json_each(:rows) given" if dialect == "sqlite" else "jsonb_array_elements(CAST(:rows AS jsonb)) given"
+    return Write(
+        # Without WHERE, SQLite would take an ON CONFLICT that follows for part of a join.
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(places)} FROM {source} WHERE true",
+        {"rows": msgspec.json.encode([list(row) for row in rows]).decode()},
+    )
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.user import Actor, User
 from casebridge.domain.user_action import Activity, UserAction
-from casebridge.storage import attachments, audit, cases, counts, observables, user_actions
+from casebridge.storage import alerts, attachments, audit, cases, counts, observables, user_actions
 from casebridge.storage.session import Database, Write
 
 
@@ -66,7 +66,7 @@ class Unit:
     def remove(self, case: Case) -> None:
         """Delete a case and all that hangs on it."""
         self._writes.extend(cases.delete_writes(case, self._database.dialect))
-        self._parts.extend(observables.unlink_writes(case))
+        self._parts.extend([*observables.unlink_writes(case), alerts.unlink_write(case)])
         self._moves.append((case, None))
 
     def attach(self, attachment: Attachment) -> None:
@@ -93,7 +93,7 @@ class Unit:
         """Write everything or nothing; the cases opened and updated as they are stored now, in order."""
         writes = [*self._writes, *self._parts, *counts.writes(self._moves, self._database.dialect)]
         if self._actions:
-            writes.append(user_actions.insert_write(self._actions))
+            writes.append(user_actions.insert_write(self._actions, self._database.dialect))
         writes.extend(
             audit.event_write(action, self._actor, self._space, kind, ids, self._at)
             for action, kind, ids in self._audited

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -10,7 +11,7 @@ from casebridge.domain.participation import UNKNOWN
 from casebridge.domain.query import Page
 from casebridge.domain.user import User
 from casebridge.domain.user_action import ActivityTally, UserAction
-from casebridge.storage.session import Database, Query, Row, Write, insert_rows
+from casebridge.storage.session import FEW_ROWS, Database, Query, Row, Write, insert_many, insert_rows
 from casebridge.storage.where import Where
 
 _decoder = msgspec.json.Decoder(UserAction)
@@ -25,24 +26,34 @@ _PSEUDO_TYPES = {
 }
 
 
-def insert_write(actions: Sequence[UserAction]) -> Write:
+_COLUMNS = {
+    "case_id": "text",
+    "seq": "bigint",
+    "type": "text",
+    "action": "text",
+    "comment_id": "text",
+    "comment_type": "text",
+    "doc": "jsonb",
+}
+
+
+def insert_write(actions: Sequence[UserAction], dialect: Literal["sqlite", "postgresql"]) -> Write:
     """Stores the records of one change."""
-    return insert_rows(
-        "user_action",
-        ("case_id", "seq", "type", "action", "comment_id", "comment_type", "doc"),
-        [
-            (
-                each.case_id,
-                each.seq,
-                each.type,
-                each.action,
-                each.comment_id,
-                each.payload["comment"]["type"] if each.type == "comment" else None,
-                _encoder.encode(each).decode(),
-            )
-            for each in actions
-        ],
-    )
+    rows = [
+        (
+            each.case_id,
+            each.seq,
+            each.type,
+            each.action,
+            each.comment_id,
+            each.payload["comment"]["type"] if each.type == "comment" else None,
+            _encoder.encode(each).decode(),
+        )
+        for each in actions
+    ]
+    if len(rows) <= FEW_ROWS:
+        return insert_rows("user_action", tuple(_COLUMNS), rows)
+    return insert_many("user_action", _COLUMNS, rows, dialect)
 
 
 def list_query(case_id: str, types: Sequence[str] | None = None) -> Query:
@@ -64,6 +75,7 @@ async def find(
 ) -> tuple[list[UserAction], int]:
     """One page of a case's records and how many there are. `types` may hold pseudo types; none at all: every record."""
     where = Where().also("case_id = :case_id", case_id=case_id)
+    types = list(dict.fromkeys(types))
     real = [each for each in types if each not in _PSEUDO_TYPES]
     either = [_PSEUDO_TYPES[each] for each in types if each in _PSEUDO_TYPES]
     if real:

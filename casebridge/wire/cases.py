@@ -16,7 +16,7 @@ from casebridge.domain.observable import Observable
 from casebridge.domain.query import StatusCounts
 from casebridge.domain.text import check_count
 from casebridge.domain.version import version_text
-from casebridge.wire.attachments import UserCommentShape, attachment_shape
+from casebridge.wire.attachments import AttachmentShape, attachment_shape
 from casebridge.wire.base import Body, Shape, User, time_or_null, time_text
 from casebridge.wire.connectors import CaseConnectorShape, SentConnector
 
@@ -296,7 +296,7 @@ class CaseShape(Shape):
     time_to_acknowledge: int | None
     time_to_investigate: int | None
     time_to_resolve: int | None
-    comments: list[UserCommentShape] | UnsetType = UNSET
+    comments: list[AttachmentShape] | UnsetType = UNSET
 
 
 def case_shape(case: Case, comments: Sequence[Attachment] | UnsetType = (), **totals: int) -> CaseShape:

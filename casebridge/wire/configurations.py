@@ -307,19 +307,20 @@ def old_configuration_shape(stored: Configuration) -> OldConfigurationShape:
     """The configuration as answered in the 7.10 dialect: no rows for tags, which did not exist then."""
     updated_by = stored.updated_by
     return OldConfigurationShape(
-        connector=_old_connector(stored.connector),
+        connector=old_connector(stored.connector),
         closure_type=stored.closure_type,  # type: ignore[arg-type]
         created_at=time_text(stored.created_at),
-        created_by=_old_user(stored.created_by),
+        created_by=old_user(stored.created_by),
         updated_at=time_or_null(stored.updated_at),
-        updated_by=None if updated_by is None else _old_user(updated_by),
+        updated_by=None if updated_by is None else old_user(updated_by),
         mappings=[row for row in _mappings(stored) if row.source != "tags"],
         error=None,
         version=version_text(stored.version),
     )
 
 
-def _old_user(user: Any) -> OldUser:
+def old_user(user: Any) -> OldUser:
+    """A recorded user without the profile, which did not exist then."""
     return OldUser(email=user.email, full_name=user.full_name, username=user.username)
 
 
@@ -330,7 +331,8 @@ _OLD_FIELDS = {
 }
 
 
-def _old_connector(connector: CaseConnector) -> CaseConnectorShape:
+def old_connector(connector: CaseConnector) -> CaseConnectorShape:
+    """A connector with the fields its type had then; one of a newer type as it is."""
     fields = connector.fields
     if fields is not None and connector.type in _OLD_FIELDS:
         fields = {name: fields.get(name) for name in _OLD_FIELDS[connector.type]}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from casebridge.domain.user_action import ActivityTally, UserAction
 from casebridge.domain.version import version_text
-from casebridge.wire.attachments import UserCommentShape
+from casebridge.wire.attachments import AttachmentShape
 from casebridge.wire.base import Body, Shape, User, time_text
 
 Type = Literal[
@@ -74,7 +74,7 @@ class LatestUserActionsPage(Shape):
     page: int
     perPage: int
     total: int
-    latestAttachments: list[UserCommentShape]
+    latestAttachments: list[AttachmentShape]
 
 
 class UserActionStats(Shape):

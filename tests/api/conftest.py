@@ -6,6 +6,7 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
@@ -27,6 +28,7 @@ from casebridge.security.authentication import Passwords
 from casebridge.security.vault import Vault
 from casebridge.services.ground import Ground
 from casebridge.storage import accounts
+from casebridge.storage.blobs import Blobs
 from casebridge.storage.session import Database
 
 ADMIN, PASSWORD = "admin", "correct horse battery"
@@ -66,11 +68,13 @@ def allowed_hosts() -> AllowedHosts:
 
 
 @pytest.fixture
-async def ground(database: Database, allowed_hosts: AllowedHosts) -> AsyncIterator[Ground]:
+async def ground(database: Database, allowed_hosts: AllowedHosts, tmp_path: Path) -> AsyncIterator[Ground]:
     """What services stand on."""
     outbound = Outbound(allowed_hosts, timeout_s=10.0)
     vault = Vault({b"k" * 8: b"v" * 32})
-    yield Ground(database=database, vault=vault, outbound=outbound, allowed_hosts=allowed_hosts)
+    (tmp_path / "files").mkdir()
+    blobs = Blobs(tmp_path / "files")
+    yield Ground(database=database, vault=vault, outbound=outbound, allowed_hosts=allowed_hosts, blobs=blobs)
     await outbound.close()
 
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from casebridge.api.dispatch import ApiApp, api_app
@@ -17,6 +19,7 @@ from casebridge.domain.user import SUPERUSER, Account
 from casebridge.security.vault import Vault
 from casebridge.services.ground import Ground
 from casebridge.storage import accounts
+from casebridge.storage.blobs import Blobs
 from casebridge.storage.opening import open_database
 from casebridge.storage.session import Database
 
@@ -76,12 +79,29 @@ def living(target: str, password_hash: str, *, now: Callable[[], datetime] = rea
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    with TemporaryDirectory() as folder:
+        yield from _alive(loop, thread, folder, target, password_hash, now)
+
+
+def _alive(
+    loop: asyncio.AbstractEventLoop,
+    thread: threading.Thread,
+    folder: str,
+    target: str,
+    password_hash: str,
+    now: Callable[[], datetime],
+) -> Iterator[Living]:
     try:
         database = wait(loop, open_database(target))
         allowed = AllowedHosts(["127.0.0.1"])
         outbound = Outbound(allowed, timeout_s=2.0)
         ground = Ground(
-            database=database, vault=Vault({b"k" * 8: b"v" * 32}), outbound=outbound, allowed_hosts=allowed, now=now
+            database=database,
+            vault=Vault({b"k" * 8: b"v" * 32}),
+            outbound=outbound,
+            allowed_hosts=allowed,
+            blobs=Blobs(Path(folder)),
+            now=now,
         )
         for name in NAMES:
             account = Account(name, password_hash, (SUPERUSER,), full_name=name.title(), email=None)

@@ -393,3 +393,15 @@ def test_an_idle_server_is_small_and_starts_quickly(serves: Any):
 
     assert psutil.Process(live.pid).memory_info().rss <= 90e6
     assert took_s <= 3, "a second on a quiet machine"
+
+
+@pytest.mark.parametrize("begin", [b"GET /api/status?a=", b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-A: "])
+def test_a_head_that_does_not_end_is_refused_before_it_fills_the_memory(serves: Any, begin: bytes):
+    live = serves()
+    live.start()
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+        client.sendall(begin)
+        with pytest.raises(OSError):
+            client.sendall(b"a" * 50_000_000)
+    assert psutil.Process(live.pid).memory_info().rss <= 90e6
+    assert get(live, "/api/status").status_code == 200

@@ -2,8 +2,7 @@
 
 Methods of its namespaces for cases, connectors and spaces that are not served yet, and what they need:
 
-- `cases.add_file`: files; `cases.get_alerts`, `cases.get_cases_by_alert`, and `add_comment` and `update_comment` with
-  `type="alert"`: alerts; `cases.update` with `close_reason`: which the contract lets us refuse;
+- `cases.update` with `close_reason`: which the contract lets us refuse;
 - `spaces.copy_saved_objects`, `spaces.resolve_copy_saved_objects_errors`, `spaces.disable_legacy_url_aliases`,
   `spaces.get_shareable_references`, `spaces.update_objects_spaces`: saved objects, which this server has none of;
 - `connectors.oauth_callback`, `connectors.get_oauth_callback_script`: sign-on of connectors through a browser.
@@ -29,7 +28,7 @@ from casebridge.security.authentication import Passwords
 from tests.api.living import Living, living
 
 NOT_SERVED = {
-    "cases": {"add_file", "get_alerts", "get_cases_by_alert"},
+    "cases": set(),
     "connectors": {"oauth_callback", "get_oauth_callback_script"},
     "spaces": {
         "copy_saved_objects",
@@ -41,6 +40,7 @@ NOT_SERVED = {
 }
 SERVED = {
     "cases": {
+        "add_file", "get_alerts", "get_cases_by_alert",
         "create", "get", "update", "delete", "find", "add_comment", "update_comment", "get_comment", "get_comments",
         "delete_comment", "delete_all_comments", "find_user_actions", "push", "get_configuration",
         "create_configuration", "update_configuration", "find_connectors", "get_reporters", "get_tags",
@@ -256,16 +256,21 @@ def test_spaces_keep_cases_apart(kibana: Kibana) -> None:
     assert [each["id"] for each in kibana.spaces.get_all().body] == ["default"]
 
 
+def test_a_case_takes_alerts_and_files(kibana: Kibana) -> None:
+    case = a_case(kibana)
+
+    kibana.cases.add_comment(
+        case_id=case["id"], type="alert", owner="cases", alert_id="a", index="i", rule={"id": None, "name": None}
+    )
+    filed = kibana.cases.add_file(case_id=case["id"], file=b"text", filename="a.txt").body
+
+    assert [each["id"] for each in kibana.cases.get_alerts(case_id=case["id"]).body] == ["a"]
+    assert [each["id"] for each in kibana.cases.get_cases_by_alert(alert_id="a").body] == [case["id"]]
+    assert [each["type"] for each in filed["comments"]] == ["alert", "externalReference"]
+
+
 def test_what_is_not_served_is_refused_not_misunderstood(kibana: Kibana) -> None:
     case = a_case(kibana)
-    with pytest.raises(NotFoundError):
-        kibana.cases.get_alerts(case_id=case["id"])
-    with pytest.raises(NotFoundError):
-        kibana.cases.add_file(case_id=case["id"], file=b"text", filename="a.txt")
-    with pytest.raises(BadRequestError):
-        kibana.cases.add_comment(
-            case_id=case["id"], type="alert", owner="cases", alert_id="a", index="i", rule={"id": None, "name": None}
-        )
     with pytest.raises(BadRequestError, match="closeReason"):
         kibana.cases.update(id=case["id"], version=case["version"], status="closed", close_reason="duplicate")
 

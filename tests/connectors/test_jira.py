@@ -514,3 +514,24 @@ async def test_calls_are_noted_without_query_and_headers(live_jira):
         ("GET", f"{live.url}/rest/api/2/serverInfo", 200),
         ("GET", f"{live.url}/rest/api/2/search/jql", 200),
     ]
+
+
+@pytest.mark.parametrize("rows", [7, True, "text", {"id": "1"}])
+@pytest.mark.parametrize("name", ["comments", "issueTypes", "issues"])
+async def test_an_answer_with_no_list_where_one_belongs_is_told_as_such(name: str, rows: Any):
+    jira = Recorder((200, {name: rows, "deploymentType": "Server"})).jira()
+    call = {
+        "comments": lambda: jira.list_comments("1"),
+        "issueTypes": lambda: jira.prepare({"issueType": None}),
+        "issues": lambda: jira.find_incidents(MARKER),
+    }[name]
+
+    with pytest.raises(ConnectorError, match=f"no list at {name}"):
+        await call()
+
+
+@pytest.mark.parametrize("fields", [7, "text", [1]])
+async def test_an_issue_without_readable_fields_is_still_an_issue(fields: Any):
+    record = await Recorder((200, {"id": "1", "key": "OPS-1", "fields": fields})).jira().read("1")
+
+    assert (record.external_id, record.title) == ("1", "OPS-1")

@@ -91,7 +91,8 @@ class World:
 
     async def comment(self, case_id: str, text: str) -> str:
         """Add a comment; its id."""
-        _, found = await attachments.add_comment(self.ground, self.asking, case_id, owner="cases", text=text)
+        payload = {"type": "user", "owner": "cases", "comment": text}
+        found = (await attachments.add(self.ground, self.asking, case_id, payload)).attachments
         return found[-1].id
 
     async def close_by_pushing(self) -> None:

@@ -52,19 +52,18 @@ async def test_a_second_push_updates_the_issue_and_sends_only_what_is_new(world:
 
 async def test_an_edited_comment_is_edited_in_place(world: World):
     case = await world.case("frist", "second")
-    (comment, _) = await attachments.list_comments(world.ground, world.asking, case.id)
+    (comment, _) = await attachments.list_all(world.ground, world.asking, case.id)
     await world.push(case.id)
-    (comment, _) = await attachments.list_comments(world.ground, world.asking, case.id)
+    (comment, _) = await attachments.list_all(world.ground, world.asking, case.id)
     from casebridge.domain.version import version_text
 
-    await attachments.edit_comment(
+    await attachments.edit(
         world.ground,
         world.asking,
         case.id,
         id_=comment.id,
         version=version_text(comment.version),
-        owner="cases",
-        text="first",
+        payload={"type": "user", "owner": "cases", "comment": "first"},
     )
     await world.push(case.id)
 
@@ -315,3 +314,28 @@ async def test_a_connector_with_wrong_credentials_says_so_without_showing_them(w
     assert total == 1
     assert found[0].error is not None
     assert found[0].error.permanent
+
+
+async def test_a_push_marks_alerts_and_references_pushed_and_tells_the_number_of_alerts_once(world: World):
+    case = await world.case("first")
+    alert = {"type": "alert", "owner": "cases", "alertId": ["a", "b"], "index": ["i", "i"], "rule": NO_RULE}
+    for payload in (alert, REFERENCE):
+        await attachments.add(world.ground, world.asking, case.id, payload)
+
+    await world.push(case.id)
+    await world.push(case.id)
+
+    stored = await attachments.list_all(world.ground, world.asking, case.id)
+    assert [each.type for each in stored if each.pushed_at is not None] == ["user", "alert", "externalReference"]
+    assert world.bodies() == ["first", "Elastic Alerts attached to the case: 2"]
+
+
+NO_RULE = {"id": None, "name": None}
+REFERENCE = {
+    "type": "externalReference",
+    "owner": "cases",
+    "externalReferenceAttachmentTypeId": "indicator",
+    "externalReferenceId": "ioc-4",
+    "externalReferenceMetadata": None,
+    "externalReferenceStorage": {"type": "elasticSearchDoc"},
+}

@@ -11,7 +11,7 @@ import pytest
 
 from casebridge.domain.errors import NotFound, StorageUnavailable, VersionConflict
 from casebridge.storage.opening import is_postgresql, open_database
-from casebridge.storage.session import ConstraintBroken, Database, Query, Sql, Write, insert_rows
+from casebridge.storage.session import ConstraintBroken, Database, Query, Sql, Write, insert_many, insert_rows
 
 CONFLICT = VersionConflict("cases", "x")
 
@@ -332,3 +332,28 @@ async def test_closing_finishes_what_was_asked_and_then_refuses(database: Databa
     for call in (database.commit([keep("late")]), database.read("SELECT 1"), database.read_together([])):
         with pytest.raises(StorageUnavailable):
             await call
+
+
+async def test_a_change_of_thousands_of_writes_is_written_whole(database: Database):
+    await database.commit([keep(f"k{number}") for number in range(2_000)])
+
+    assert await database.read("SELECT count(*) FROM meta WHERE key LIKE 'k%'") == [(2_000,)]
+
+
+async def test_a_conflict_at_the_end_of_thousands_of_writes_takes_all_of_them_back(database: Database):
+    with pytest.raises(VersionConflict):
+        await database.commit([*(keep(f"k{number}") for number in range(2_000)), change_space(-1)])
+
+    assert await database.read("SELECT count(*) FROM meta WHERE key LIKE 'k%'") == [(0,)]
+
+
+async def test_any_number_of_rows_goes_in_one_insert(database: Database):
+    columns = {"space": "text", "owner": "text", "tag": "text", "slot": "bigint"}
+    columns |= dict.fromkeys(("open", "in_progress", "closed"), "bigint")
+    tags = [f"é'\"\\{number}" for number in range(40_000)]
+    rows = [("s", "cases", tag, 0, 1, 2, 2**40) for tag in tags]
+
+    await database.commit([insert_many("case_count", columns, rows, database.dialect)])
+
+    found = await database.read("SELECT tag, open, in_progress, closed FROM case_count WHERE space = 's'")
+    assert sorted(found) == sorted((tag, 1, 2, 2**40) for tag in tags)

@@ -198,3 +198,13 @@ def _in_sequence(parts: list[str], text: tuple[str, ...]) -> bool:
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=40) | st.text(alphabet="ab01.:'_,; -", max_size=20))
 def test_ascii_texts_are_split_as_unicode_says(text: str):
     assert word_room._split_ascii(text) == word_room._split_any(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-(a" * 40, "(a -" * 50, '"' + "a b " * 8_000 + '"', "1* | 2* " * 120, "a." * 20_000, "-(-(-(a b)))" * 20],
+    ids=["negations", "parentheses", "long phrase", "numbers", "long word", "negated groups"],
+)
+async def test_no_text_is_too_much_for_a_database(database: Database, five: list[Case], text: str):
+    for operator in ("AND", "OR"):
+        await titles(database, text, operator)

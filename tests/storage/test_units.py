@@ -77,7 +77,7 @@ async def test_the_second_of_two_writers_gets_a_conflict_and_writes_nothing(data
 
     assert refused.value.ids == (case.id,)
     assert [each.type for each in await user_actions.list_all(database, case.id)] == ["create_case", "title"]
-    assert await counts.list_tags(database, "default", ("cases",), 10) == ["a"]
+    assert await counts.list_tag_keys(database, "default", ("cases",), 10) == ["a"]
 
 
 async def test_of_many_racing_writers_of_one_version_exactly_one_wins(database: Database):
@@ -104,7 +104,7 @@ async def test_counts_follow_every_change_of_status_and_tags(database: Database)
 
     everything = await counts.read(database, "default", ("cases",))
     assert everything == StatusCounts(open=0, in_progress=0, closed=1)
-    assert await counts.list_tags(database, "default", ("cases",), 10) == ["b"]
+    assert await counts.list_tag_keys(database, "default", ("cases",), 10) == ["b"]
     wanted = CaseFilter(space="default", owners=("cases",), tags=("a",))
     assert await cases.count(database, wanted) == StatusCounts()
 
@@ -223,3 +223,17 @@ async def test_reporters_are_distinct_users_with_their_latest_data(database: Dat
     found = await cases.list_reporters(database, "default", ("cases",))
 
     assert found == [ANNA, User("bert", "Bert B.", None)]
+
+
+async def test_a_change_of_very_many_tags_and_records_is_counted(database: Database):
+    opened_cases = [await opened(database, tags=tuple(f"t{n}-{m}" for m in range(200))) for n in range(60)]
+    work = unit(database)
+    for place, case in enumerate(opened_cases):
+        tags = tuple(f"u{place}-{number}" for number in range(200))
+        work.update(case, msgspec.structs.replace(case, tags=tags), [Activity("tags", "add", {"tags": list(tags)})])
+    await work.save()
+
+    tags_in_use = await counts.list_tags(database, "default", ("cases",), 20_000)
+    assert len(tags_in_use) == 12_000
+    assert all(each.startswith("u") for each in tags_in_use)
+    assert len(await user_actions.list_all(database, opened_cases[-1].id)) == 2

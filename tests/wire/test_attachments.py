@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from casebridge.wire.attachments import ChangedUserComment, CommentsQuery, NewUserComment, attachment_shape
+from casebridge.wire.attachments import ChangedAttachment, CommentsQuery, NewAttachment, attachment_shape
 from tests.builders import DANA, OMAR, a_user_comment, later
 
 NEW = {"type": "user", "owner": "cases", "comment": " called "}
@@ -15,22 +15,22 @@ CHANGED = {**NEW, "id": "comment-1", "version": "WzEsMV0="}
 
 
 def test_a_comment_is_taken_untrimmed():
-    assert msgspec.convert(NEW, NewUserComment).comment == " called "
-    assert msgspec.convert(CHANGED, ChangedUserComment).version == "WzEsMV0="
+    assert msgspec.convert(NEW, NewAttachment).comment == " called "
+    assert msgspec.convert(CHANGED, ChangedAttachment).version == "WzEsMV0="
 
 
 @pytest.mark.parametrize(
     ("type_", "body"),
     [
-        *((NewUserComment, {key: value for key, value in NEW.items() if key != left}) for left in NEW),
-        *((ChangedUserComment, {key: value for key, value in CHANGED.items() if key != left}) for left in CHANGED),
-        (NewUserComment, {**NEW, "created_at": "2024-05-17T08:03:59.120Z"}),
-        (NewUserComment, {**NEW, "id": "x"}),
-        (NewUserComment, {**NEW, "comment": None}),
-        (NewUserComment, {**NEW, "comment": 5}),
-        (NewUserComment, {**NEW, "type": "User"}),
-        (ChangedUserComment, {**CHANGED, "version": 1}),
-        (ChangedUserComment, {**CHANGED, "pushed_at": None}),
+        *((NewAttachment, {key: value for key, value in NEW.items() if key != left}) for left in NEW),
+        *((ChangedAttachment, {key: value for key, value in CHANGED.items() if key != left}) for left in CHANGED),
+        (NewAttachment, {**NEW, "created_at": "2024-05-17T08:03:59.120Z"}),
+        (NewAttachment, {**NEW, "id": "x"}),
+        (NewAttachment, {**NEW, "comment": None}),
+        (NewAttachment, {**NEW, "comment": 5}),
+        (NewAttachment, {**NEW, "type": "User"}),
+        (ChangedAttachment, {**CHANGED, "version": 1}),
+        (ChangedAttachment, {**CHANGED, "pushed_at": None}),
     ],
 )
 def test_a_partial_body_an_unknown_key_or_another_kind_is_refused(type_: Any, body: dict[str, Any]):
