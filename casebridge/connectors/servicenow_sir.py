@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
+from casebridge.connectors.base import Record
 from casebridge.connectors.http import Effect
 from casebridge.connectors.registry import register
 from casebridge.connectors.servicenow_base import ServiceNowConnector
@@ -37,6 +39,12 @@ class ServiceNowSir(ServiceNowConnector):
             elif fields.get(name) is not None:
                 sent[name] = ",".join(_values(fields[name]))
         return sent
+
+    def present(self, record: Record, names: Iterable[str]) -> dict[str, Any]:
+        """A column of observables that holds nothing is an empty text with the Table API, as it is sent."""
+        held = super().present(record, names)
+        empty = "" if self._by_table else None
+        return {name: empty if value is None and name in TYPES else value for name, value in held.items()}
 
     async def finish(self, external_id: str, fields: dict[str, Any]) -> None:
         """Hand over by one call the observables that this process has not sent before.

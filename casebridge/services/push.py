@@ -351,7 +351,9 @@ async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: 
         await _settle_fault(
             ground, sender.delivery, fault, log, started, ledger, before=before, needs_person=needs_person
         )
-        raise PushFailed(_failure_text(_told(sender.delivery, fault, before, needs_person)), delivery.id) from fault
+        is_open = fault.unknown or _was_open(sender.delivery, before, started)
+        text = _told(sender.delivery, fault, is_open=is_open, needs_person=needs_person)
+        raise PushFailed(_failure_text(text), delivery.id) from fault
     return await _settle_success(ground, actor, connector, loaded, sender, record, log, started)
 
 
@@ -359,14 +361,15 @@ def _failure_text(message: str) -> str:
     return message if message.startswith("Failed to push case") else f"Failed to push case: Error: {message}"
 
 
-def _is_open(delivery: Delivery, fault: ConnectorError, before: Step | None) -> bool:
-    """Whether a write may have been done. One that an earlier try left open still is: this one has not settled it."""
-    return delivery.step is not None and (fault.unknown or delivery.step is before)
-
-
-def _told(delivery: Delivery, fault: ConnectorError, before: Step | None, needs_person: bool) -> str:
+def _was_open(delivery: Delivery, before: Step | None, started: datetime) -> bool:
+    """Whether a write that an earlier try left open still is: this try has not settled it, or repeats it."""
     step = delivery.step
-    if step is None or not _is_open(delivery, fault, before):
+    return step is not None and (step is before or step.sent_at < started)
+
+
+def _told(delivery: Delivery, fault: ConnectorError, *, is_open: bool, needs_person: bool) -> str:
+    step = delivery.step
+    if step is None or not is_open:
         return fault.message
     what = "incident" if step.kind == "create" else "comment"
     if needs_person:
@@ -392,15 +395,16 @@ async def _settle_fault(
     `before` is the step this try found in the delivery: as long as it could not be looked up, it stays uncertain.
     """
     now = ground.now()
-    still_open = delivery.step is not None and delivery.step is before
+    still_open = _was_open(delivery, before, started)
     unknown = fault.unknown and delivery.step is not None and not still_open
+    is_open = still_open or unknown
     again = None
-    if delivery.retries and not ((unknown or still_open) and needs_person):
+    if delivery.retries and not (is_open and needs_person):
         healing = ConnectorError(
-            fault.message, code=fault.code, permanent=fault.permanent and not unknown, retry_after_s=fault.retry_after_s
+            fault.message, code=fault.code, permanent=fault.permanent and not is_open, retry_after_s=fault.retry_after_s
         )
         again = next_attempt(delivery.attempt_count, healing, now, ground.draw(), ground.push.retry)
-    kept = before if still_open else None
+    kept = delivery.step if still_open else None
     if unknown and delivery.step is not None:
         kept = msgspec.structs.replace(delivery.step, gave_up_at=now)
     state = UNCERTAIN if kept is not None else WAITING if again is not None else FAILED
@@ -412,7 +416,7 @@ async def _settle_fault(
         lease_until=None,
         next_attempt_at=again,
         updated_at=now,
-        error=DeliveryError(fault.code, fault.message, fault.permanent and not unknown),
+        error=DeliveryError(fault.code, fault.message, fault.permanent and not is_open),
         comments=delivery.comments if kept is None else _uncertain(delivery),
     )
     outcome = "unknown" if unknown else "permanent_fault" if fault.permanent else "passing_fault"

@@ -60,6 +60,18 @@ def test_with_the_table_api_each_list_is_one_text():
     assert "dest_ip" not in sent(True)
 
 
+async def test_a_record_without_observables_does_not_differ_from_an_incident_without_any():
+    worker = Recorder((200, {"result": {"sys_id": "9d38", "number": "SIR1", "dest_ip": ""}})).worker(
+        True, ServiceNowSir
+    )
+    record = await worker.read("9d38")
+    assert worker.present(record, ["dest_ip", "malware_url", "priority"]) == {
+        "dest_ip": "",
+        "malware_url": "",
+        "priority": None,
+    }
+
+
 @pytest.mark.parametrize("observables", [{}, OBSERVABLES])
 def test_with_the_import_set_the_columns_of_observables_are_null(observables: dict[str, Any]):
     columns = sent(False, **observables)

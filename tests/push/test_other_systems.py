@@ -108,15 +108,14 @@ async def test_a_later_push_to_thehive_updates_the_case_and_sends_each_comment_o
 async def test_a_comment_edited_here_is_edited_in_thehive(hive: HiveWorld):
     case = await hive.case("one")
     await hive.push(case.id)
-    (comment,) = await attachments.list_comments(hive.ground, hive.asking, case.id)
-    await attachments.edit_comment(
+    (comment,) = await attachments.list_all(hive.ground, hive.asking, case.id)
+    await attachments.edit(
         hive.ground,
         hive.asking,
         case.id,
         id_=comment.id,
         version=version_text(comment.version),
-        owner="cases",
-        text="one, edited",
+        payload={"type": "user", "owner": "cases", "comment": "one, edited"},
     )
     await hive.push(case.id)
     assert hive.bodies() == ["one, edited"]

@@ -24,10 +24,10 @@ async def left_uncertain(world: World, case_id: str, fault: str) -> str:
 
 
 async def edit(world: World, case_id: str, id_: str, text: str) -> None:
-    stored = await attachments.get_comment(world.ground, world.asking, case_id, id_)
+    stored = await attachments.get(world.ground, world.asking, case_id, id_)
     version = version_text(stored.version)
-    await attachments.edit_comment(
-        world.ground, world.asking, case_id, id_=id_, version=version, owner="cases", text=text
+    await attachments.edit(
+        world.ground, world.asking, case_id, id_=id_, version=version, payload={"type": "user", "owner": "cases", "comment": text}
     )
 
 
