@@ -257,6 +257,8 @@ class Webhook(ConnectorType):
         if not text.strip():
             return None
         doing, config = "create comment", self._config
+        if not self.takes_comments:
+            raise self.trouble(doing, "no address or body is configured for it", code="configuration", permanent=True)
         values = {"case.comment": encoded(text), "external.system.id": encoded(external_id)}
         body = self._body(doing, "Create comment", config["createCommentJson"], values)
         url, method = self._url(doing, config["createCommentUrl"], external_id), config.get("createCommentMethod")

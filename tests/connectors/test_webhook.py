@@ -176,9 +176,12 @@ async def test_without_sign_in_no_credentials_are_sent():
 
 
 @pytest.mark.parametrize("missing", ["createCommentUrl", "createCommentJson"])
-def test_comments_need_an_address_and_a_body(missing: str):
+async def test_comments_need_an_address_and_a_body(missing: str):
     assert Recorder(200, {}).webhook().takes_comments
-    assert not Recorder(200, {}).webhook(**{missing: None}).takes_comments
+    without = Recorder(200, {}).webhook(**{missing: None})
+    assert not without.takes_comments
+    with pytest.raises(ConnectorError, match="no address or body"):
+        await without.add_comment("501", "hello")
 
 
 # What goes wrong
