@@ -27,7 +27,12 @@ async def edit(world: World, case_id: str, id_: str, text: str) -> None:
     stored = await attachments.get(world.ground, world.asking, case_id, id_)
     version = version_text(stored.version)
     await attachments.edit(
-        world.ground, world.asking, case_id, id_=id_, version=version, payload={"type": "user", "owner": "cases", "comment": text}
+        world.ground,
+        world.asking,
+        case_id,
+        id_=id_,
+        version=version,
+        payload={"type": "user", "owner": "cases", "comment": text},
     )
 
 
