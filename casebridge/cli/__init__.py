@@ -17,7 +17,7 @@ import casebridge
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
-from casebridge.cli.sandbox import jira, servicenow, thehive, webhook
+from casebridge.cli.sandbox import jira, resilient, servicenow, swimlane, thehive, webhook
 from casebridge.cli.serve import serve
 from casebridge.domain.errors import CasebridgeError
 from casebridge.settings import SettingsError
@@ -63,7 +63,7 @@ def command_line() -> App:
     keys.command(rotate)
     app.command(keys)
     sandbox = App("sandbox", help="Run simulated external systems, to try connectors without an account.")
-    for system in (jira, servicenow, thehive, webhook):
+    for system in (jira, servicenow, thehive, webhook, resilient, swimlane):
         sandbox.command(system)
     app.command(sandbox)
     return app

@@ -134,6 +134,74 @@ def webhook(
     )
 
 
+def resilient(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8093,
+    org_id: Annotated[str, Parameter(help="The one organization.")] = "201",
+    api_key_id: Annotated[str, Parameter(help="Its API key.")] = "sandbox-key",
+    api_key_secret: Annotated[str, Parameter(help="The secret of the key.")] = "sandbox-secret",  # noqa: S107 - simulated
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+) -> int:
+    """Run a simulated IBM Resilient until Ctrl+C: its API, a page of its incidents, and faults on demand.
+
+    Give a connector its address, the organization and the key. Casebridge reaches a loopback address only when it is
+    named: start the server with `--allowed-hosts 127.0.0.1`. The faults are told in docs/connectors-resilient.md.
+    """
+    from casebridge.sandbox.resilient import serve_resilient
+
+    def ready(url: str) -> None:
+        print(
+            f"A simulated Resilient listens on {url} (organization {org_id}, key {api_key_id}, "
+            f"secret {api_key_secret}).",
+            flush=True,
+        )
+
+    return _run(
+        host,
+        port,
+        lambda: serve_resilient(
+            host=host,
+            port=port,
+            org_id=org_id,
+            api_key_id=api_key_id,
+            api_key_secret=api_key_secret,
+            faults=fault,
+            ready=ready,
+        ),
+    )
+
+
+def swimlane(
+    *,
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8094,
+    app_id: Annotated[str, Parameter(help="The one application.")] = "aX3k",
+    api_token: Annotated[str, Parameter(help="The one token.")] = "sandbox-token",  # noqa: S107 - of a simulated system
+    fault: Annotated[
+        tuple[str, ...], Parameter(help="What goes wrong, such as create=drop-after; may be repeated.", negative="")
+    ] = (),
+) -> int:
+    """Run a simulated Swimlane until Ctrl+C: its API, a page of its records, and faults on demand.
+
+    Give a connector its address, the application and the token; its page lists the fields to map. Casebridge reaches a
+    loopback address only when it is named: start the server with `--allowed-hosts 127.0.0.1`. The faults are told in
+    docs/connectors-swimlane.md.
+    """
+    from casebridge.sandbox.swimlane import serve_swimlane
+
+    def ready(url: str) -> None:
+        print(f"A simulated Swimlane listens on {url} (application {app_id}, token {api_token}).", flush=True)
+
+    return _run(
+        host,
+        port,
+        lambda: serve_swimlane(host=host, port=port, app_id=app_id, api_token=api_token, faults=fault, ready=ready),
+    )
+
+
 def _run(host: str, port: int, serve: Callable[[], None]) -> int:
     """Serve until a signal; what stands in the way is told in one line."""
     from casebridge.app import CannotStart

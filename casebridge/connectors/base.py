@@ -58,9 +58,9 @@ class Record:
 
 @dataclass(frozen=True)
 class ExternalComment:
-    """A comment as it stands over there."""
+    """A comment as it stands over there; some systems give it no id."""
 
-    external_id: str
+    external_id: str | None
     text: str
 
 
@@ -99,6 +99,7 @@ class ConnectorType(Caller, ABC):
 
     `incident` is the shape of what is sent, without `externalId`, spelled as in connectors.md 6.1; it refuses unknown
     keys, and breaks of its rules by ValueError in `__post_init__`. `settings` are the keys of extensions.md 1.1.
+    `marks` are fields that `prepare` adds to a create, the same in every repeat: by them a lost one is found again.
     """
 
     type_id: ClassVar[str]
@@ -113,6 +114,7 @@ class ConnectorType(Caller, ABC):
     can_list_comments: bool = False
     can_edit_comments: bool = False
     takes_comments: bool = True
+    marks: ClassVar[tuple[str, ...]] = ()
     idempotency_key: str | None = None
     """Set before each create and comment, for systems that take such a key: a repeat is made with the same one."""
 
@@ -191,8 +193,8 @@ class ConnectorType(Caller, ABC):
     def present(self, record: Record, names: Iterable[str]) -> dict[str, Any]:
         """What a record holds under these names now, in the forms of `outgoing`; null where it holds nothing."""
 
-    async def prepare(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Do the reads that a create needs first; the fields to create with."""
+    async def prepare(self, fields: dict[str, Any], marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Do the reads that a create needs first; the fields to create with. `marks`: those of an earlier try."""
         return fields
 
     @abstractmethod
@@ -219,8 +221,12 @@ class ConnectorType(Caller, ABC):
         """Overwrite a comment; CommentGone when it is not there."""
         raise NotImplementedError
 
-    async def find_incidents(self, marker: str) -> list[Record]:
-        """Every record that carries the marker, oldest first."""
+    def can_look_for(self, sent: Mapping[str, Any]) -> bool:
+        """Whether a record created with these fields could be found again."""
+        return self.can_find_incidents
+
+    async def find_incidents(self, marker: str, sent: Mapping[str, Any] | None = None) -> list[Record]:
+        """Every record that carries the marker, oldest first. `sent`: the fields of the create, as they were sent."""
         raise NotImplementedError
 
     async def list_comments(self, external_id: str) -> list[ExternalComment]:

@@ -159,7 +159,7 @@ class Jira(ConnectorType):
 
     # Single calls of a push
 
-    async def prepare(self, fields: dict[str, Any]) -> dict[str, Any]:
+    async def prepare(self, fields: dict[str, Any], marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Without an issue type the first one of the project is taken."""
         if fields.get("issueType") is not None:
             return fields
@@ -249,7 +249,7 @@ class Jira(ConnectorType):
             async for each in self._rows(doing, url, "comments", size=COMMENT_PAGE)
         ]
 
-    async def find_incidents(self, marker: str) -> list[Record]:
+    async def find_incidents(self, marker: str, sent: Mapping[str, Any] | None = None) -> list[Record]:
         doing, project = "find incidents", quoted(self._config["projectKey"])
         jql = f"project = {project} AND labels = {quoted(marker)} ORDER BY created ASC"
         found = [each async for each in self._search(doing, jql, "summary,labels,created,updated")]

@@ -279,7 +279,7 @@ class ServiceNowConnector(ConnectorType):
         url = f"{shown}/nav_to.do?uri={self.table}.do?sys_id={sys_id}"
         return Record(sys_id, number, url, row, _time(row.get("sys_updated_on")) or _time(row.get("sys_created_on")))
 
-    async def find_incidents(self, marker: str) -> list[Record]:
+    async def find_incidents(self, marker: str, sent: Mapping[str, Any] | None = None) -> list[Record]:
         return await self.find_correlated(marked_case(marker))
 
     async def find_correlated(self, correlation_id: str) -> list[Record]:

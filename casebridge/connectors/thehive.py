@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -187,7 +187,7 @@ class TheHive(ConnectorType):
         rows = await self._rows(doing, [case, {"_name": "comments"}], COMMENT_PAGE)
         return [ExternalComment(str(self.key(doing, each, "_id")), str(each.get("message") or "")) for each in rows]
 
-    async def find_incidents(self, marker: str) -> list[Record]:
+    async def find_incidents(self, marker: str, sent: Mapping[str, Any] | None = None) -> list[Record]:
         doing, tag = "find incidents", _tag(marker)
         marked = {"_name": "filter", "_eq": {"_field": "tags", "_value": tag}}
         rows = await self._rows(doing, [{"_name": "listCase"}, marked], PAGE)

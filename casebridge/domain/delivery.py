@@ -82,7 +82,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery as stored.
 
     `read_point` is the number of the newest user action that was read; `step` the write whose outcome is not known
-    yet; `lease_id` names the claim that may act on it, until `lease_until`.
+    yet; `marks` what the connector added to a create, to be the same in its repeats; `lease_id` names the claim that
+    may act on it, until `lease_until`.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     error: DeliveryError | None = None
     comments: tuple[CommentState, ...] = ()
     step: Step | None = None
+    marks: dict[str, Any] | None = None
     read_point: int = 0
     lease_id: str | None = None
     lease_until: datetime | None = None

@@ -31,7 +31,8 @@ class OutgoingComment(msgspec.Struct, frozen=True):
 class AcceptedComment(msgspec.Struct, frozen=True):
     """What the ledger holds of a comment: the revision and text accepted last, the external id where one is known.
 
-    `earlier_ids` are those of older revisions that stand there still, since each was added and none edited.
+    `earlier_ids` are those of older revisions that stand there still, since each was added and none edited;
+    `earlier_texts` the texts of those whose id was not told.
     """
 
     comment_id: str
@@ -39,11 +40,17 @@ class AcceptedComment(msgspec.Struct, frozen=True):
     text: str
     external_id: str | None = None
     earlier_ids: tuple[str, ...] = ()
+    earlier_texts: tuple[str, ...] = ()
 
     @property
     def external_ids(self) -> tuple[str, ...]:
         """Every external comment that is known to be this one."""
         return self.earlier_ids if self.external_id is None else (*self.earlier_ids, self.external_id)
+
+    @property
+    def unnamed_texts(self) -> tuple[str, ...]:
+        """The text of every external comment that is this one, but whose id was not told."""
+        return (*self.earlier_texts, self.text) if self.external_id is None else self.earlier_texts
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -135,11 +142,25 @@ def _webhook(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _resilient(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "incidentTypes": fields.get("incidentTypes"),
+        "severityCode": fields.get("severityCode"),
+        "additional_fields": fields.get("additionalFields"),
+    }
+
+
+def _swimlane(case: Case, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"caseId": fields.get("caseId", case.id)}
+
+
 _EXTRA_FIELDS: dict[str, Callable[[Case, Mapping[str, Any]], dict[str, Any]]] = {
     ".jira": _jira,
     ".servicenow": _servicenow,
     ".servicenow-sir": _servicenow_sir,
     ".thehive": _thehive,
+    ".resilient": _resilient,
+    ".swimlane": _swimlane,
     ".cases-webhook": _webhook,
 }
 

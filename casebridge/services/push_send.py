@@ -105,15 +105,19 @@ class Sender:
         return self.record
 
     async def _create(self, worker: ConnectorType, fields: dict[str, Any]) -> str:
-        prepared = await worker.prepare(fields)
+        _, case_id, connector_id = self._pair()
+        earlier = await outbox.first_marks(self._ground.database, case_id, connector_id) if worker.marks else None
+        prepared = await worker.prepare(fields, earlier)
         key = f"{self.delivery.id}-create"
         step = Step(kind=_CREATE, sent_at=self._ground.now(), fields=prepared, key=key)
         return await self._send_create(worker, step)
 
     async def _send_create(self, worker: ConnectorType, step: Step) -> str:
-        await self._note(step, action="create")
+        sent = step.fields or {}
+        marks = {name: sent[name] for name in worker.marks if name in sent}
+        await self._note(step, action="create", marks=marks or None)
         worker.idempotency_key = step.key
-        external_id = await worker.create(step.fields or {}, self._marker)
+        external_id = await worker.create(sent, self._marker)
         self._keep_record(external_id)
         await self._note(None, external_id=external_id)
         return external_id
@@ -193,7 +197,8 @@ class Sender:
     def _accept(self, comment: OutgoingComment, external_comment_id: str | None) -> None:
         known = self._accepted.get(comment.comment_id)
         earlier = () if known is None else tuple(id_ for id_ in known.external_ids if id_ != external_comment_id)
-        entry = AcceptedComment(comment.comment_id, comment.revision, comment.text, external_comment_id, earlier)
+        texts = () if known is None else known.unnamed_texts
+        entry = AcceptedComment(comment.comment_id, comment.revision, comment.text, external_comment_id, earlier, texts)
         self._accepted[comment.comment_id] = entry
         _, case_id, connector_id = self._pair()
         self._finished.append(outbox.accepted_write(case_id, connector_id, entry))
@@ -244,7 +249,7 @@ class Sender:
     async def _look_for_incident(self, worker: ConnectorType, step: Step) -> Record | None:
         while True:
             enough = self._is_old(step)
-            found = await self._unlinked(await worker.find_incidents(self._marker))
+            found = await self._unlinked(await worker.find_incidents(self._marker, step.fields))
             if found or enough:
                 return found[0] if found else None
             await self._pause(step)
@@ -293,12 +298,11 @@ class Sender:
             await self._pause(step)
 
     def _unnamed_twins(self, worker: ConnectorType, step: Step) -> int:
-        """How many other comments with the text of this one were accepted without an id of theirs being told."""
+        """How many comments with the text of this one were accepted before without an id of theirs being told."""
         return sum(
-            each.external_id is None
-            and each.comment_id != step.comment_id
-            and worker.same_text(worker.comment_as_sent(each.text), step.text or "")
+            worker.same_text(worker.comment_as_sent(text), step.text or "")
             for each in self._accepted.values()
+            for text in each.unnamed_texts
         )
 
     def _require_person(self, step: Step) -> None:
@@ -342,7 +346,9 @@ class Sender:
 
 def _can_settle(worker: ConnectorType, step: Step) -> bool:
     """Whether it can be found out what became of a write, or it does no harm to send it again."""
-    return {_CREATE: worker.can_find_incidents, _COMMENT: worker.can_list_comments}.get(step.kind, True)
+    if step.kind == _CREATE:
+        return worker.can_look_for(step.fields or {})
+    return worker.can_list_comments or step.kind != _COMMENT
 
 
 def _last_author(updated_by: User | None, created_by: User) -> User:

@@ -157,6 +157,15 @@ def unsettled_query(case_id: str, connector_id: str) -> Query:
     return Query(f"{_SELECT} WHERE {where.text} ORDER BY seq", where.params)
 
 
+async def first_marks(database: Database, case_id: str, connector_id: str) -> dict[str, Any]:
+    """What the first create of the pair was marked with; nothing when there was none."""
+    rows = await database.read(
+        f"{_SELECT} WHERE case_id = :case_id AND connector_id = :connector_id ORDER BY seq",
+        {"case_id": case_id, "connector_id": connector_id},
+    )
+    return next((marks for row in rows if (marks := _from_row(row).marks)), {})
+
+
 def from_row(row: Row) -> Delivery:
     """The delivery of a row of `open_query` or `unsettled_query`."""
     return _from_row(row)

@@ -13,7 +13,7 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-SYSTEMS = ("jira", "servicenow", "thehive", "webhook")
+SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane")
 COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", *(f"sandbox {name}" for name in SYSTEMS))
 
 
@@ -59,6 +59,8 @@ def test_the_docs_tell_every_command():
         "sandbox servicenow",
         "sandbox thehive",
         "sandbox webhook",
+        "sandbox resilient",
+        "sandbox swimlane",
         "demo",
     ]
 
@@ -128,6 +130,8 @@ def test_config_warns_about_an_unknown_variable(capsys: pytest.CaptureFixture[st
         (["sandbox", "jira", "--fault", "nonsense"], "nonsense"),
         (["sandbox", "servicenow", "--fault", "nonsense"], "nonsense"),
         (["sandbox", "jira", "--mode", "server"], "--mode"),
+        (["sandbox", "resilient", "--fault", "nonsense"], "nonsense"),
+        (["sandbox", "swimlane", "--fault", "creat=hang"], "creat"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2_and_nothing_is_made(

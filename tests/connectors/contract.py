@@ -44,6 +44,19 @@ class Kit:
     """Operations for which this type makes no call of the API."""
     reads_nothing: frozenset[str] = frozenset()
     """Operations of whose answer this type needs nothing, overwrites aside."""
+    marks: dict[str, Any] = field(default_factory=dict)
+    """What `prepare` adds to the incident."""
+    update: Callable[[Any], Awaitable[None]] | None = None
+    """The write of an update alone, of a type that reads first."""
+    heals: tuple[int, ...] = ()
+    """Statuses that this system means to pass."""
+
+    async def updated(self, worker: ConnectorType) -> None:
+        """The write of an update."""
+        if self.update is not None:
+            await self.update(worker)
+        else:
+            await worker.update("7", worker.check_fields(self.incident), MARKER)
 
     def at_work(self, handler: Handler, log: CallLog | None = None, **secrets: str) -> ConnectorType:
         """A connector whose network is `handler`."""
@@ -80,13 +93,13 @@ class Operation:
 
 OPERATIONS = (
     Operation("create", lambda worker, kit: worker.create(worker.check_fields(kit.incident), MARKER), "adds"),
-    Operation(
-        "update", lambda worker, kit: worker.update("7", worker.check_fields(kit.incident), MARKER), "overwrites"
-    ),
+    Operation("update", lambda worker, kit: kit.updated(worker), "overwrites"),
     Operation("add_comment", lambda worker, kit: worker.add_comment("7", "hello"), "adds"),
     Operation("edit_comment", lambda worker, kit: worker.edit_comment("7", "8", "hello"), "overwrites"),
     Operation("read", lambda worker, kit: worker.read("7"), "reads"),
-    Operation("find_incidents", lambda worker, kit: worker.find_incidents(MARKER), "reads"),
+    Operation(
+        "find_incidents", lambda worker, kit: worker.find_incidents(MARKER, {**kit.incident, **kit.marks}), "reads"
+    ),
     Operation("list_comments", lambda worker, kit: worker.list_comments("7"), "reads"),
     Operation("test", lambda worker, kit: worker.test(), "reads"),
 )
@@ -201,7 +214,7 @@ class ConnectorContract:
         assert str(status) in fault.message
         assert kit.words in fault.message
         assert fault.status == status
-        assert fault.permanent == (status in LASTING)
+        assert fault.permanent == (status in LASTING and status not in kit.heals)
         assert fault.unknown == (operation.effect != "reads" and status in LOST)
 
     @operations

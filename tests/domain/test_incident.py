@@ -33,6 +33,28 @@ def due(*attachments: Any, revisions: Any, accepted: Any = ()) -> Any:
 # The incident
 
 
+def fields_of(type_: str, fields: dict[str, Any] | None) -> dict[str, Any]:
+    case = a_case(connector=CaseConnector("desk", "Desk", type_, fields))
+    return incident_fields(case, type_, OMAR, None)
+
+
+def test_resilient_gets_types_severity_and_additional_fields_by_the_names_a_push_uses():
+    given = {"incidentTypes": ["19"], "severityCode": "4", "additionalFields": "{}"}
+    sent = fields_of(".resilient", given)
+    assert sent.keys() == {"name", "description", "incidentTypes", "severityCode", "additional_fields"}
+    assert (sent["incidentTypes"], sent["severityCode"], sent["additional_fields"]) == (["19"], "4", "{}")
+    assert fields_of(".resilient", None)["severityCode"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "case_id"), [(None, "case-1"), ({}, "case-1"), ({"caseId": "SOC-7"}, "SOC-7"), ({"caseId": None}, None)]
+)
+def test_swimlane_gets_the_id_of_the_case_unless_another_or_none_was_asked_for(fields: Any, case_id: str | None):
+    sent = fields_of(".swimlane", fields)
+    assert sent.keys() == {"caseName", "description", "caseId"}
+    assert sent["caseId"] == case_id
+
+
 def test_the_description_names_who_is_given_below_a_blank_line():
     assert describe(a_case(description="seen on two hosts"), OMAR, None) == "seen on two hosts\n\nAdded by Omar Diaz."
 
