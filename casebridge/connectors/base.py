@@ -219,7 +219,7 @@ class ConnectorType(Caller, ABC):
 
     async def edit_comment(self, external_id: str, comment_external_id: str, text: str) -> None:
         """Overwrite a comment; CommentGone when it is not there."""
-        raise NotImplementedError
+        raise self.trouble("edit a comment", "this system offers no way to", code="configuration", permanent=True)
 
     def can_look_for(self, sent: Mapping[str, Any]) -> bool:
         """Whether a record created with these fields could be found again."""
@@ -227,11 +227,11 @@ class ConnectorType(Caller, ABC):
 
     async def find_incidents(self, marker: str, sent: Mapping[str, Any] | None = None) -> list[Record]:
         """Every record that carries the marker, oldest first. `sent`: the fields of the create, as they were sent."""
-        raise NotImplementedError
+        raise self.trouble("look an incident up", "this system offers no way to", code="configuration", permanent=True)
 
     async def list_comments(self, external_id: str) -> list[ExternalComment]:
         """All comments of a record, oldest first."""
-        raise NotImplementedError
+        raise self.trouble("list comments", "this system offers no way to", code="configuration", permanent=True)
 
     async def finish(self, external_id: str, fields: dict[str, Any]) -> None:
         """What has to follow a create or update and its comments; it must be harmless when it is repeated."""
