@@ -11,7 +11,7 @@ import structlog
 
 from casebridge.domain.delivery import Delivery
 from casebridge.domain.errors import CasebridgeError
-from casebridge.services import push
+from casebridge.services import push_take_up
 from casebridge.services.ground import Ground
 from casebridge.storage import outbox
 
@@ -62,7 +62,7 @@ class Worker:
 
     async def _work(self, delivery: Delivery) -> None:
         try:
-            await push.take_up(self._ground, delivery)
+            await push_take_up.take_up(self._ground, delivery)
         except Exception:
             # The lease of a delivery we stumbled over runs out, and then it is taken up again.
             log.exception("delivery_stumbled", delivery=delivery.id)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from casebridge.domain.user import SUPERUSER, Account
-from casebridge.services import push
+from casebridge.services import push_take_up
 from casebridge.services.ground import PushSettings
 from casebridge.storage import accounts, outbox
 
@@ -78,7 +78,7 @@ async def actions(client: Any, case_id: str) -> list[str]:
 async def work(ground: Any) -> None:
     """What a worker does with all that is due."""
     for delivery in await outbox.due(ground.database, ground.now(), 50):
-        await push.take_up(ground, delivery)
+        await push_take_up.take_up(ground, delivery)
 
 
 # The answer

@@ -22,8 +22,9 @@ from casebridge.domain.user import Actor, User
 from casebridge.sandbox.jira import jira_app
 from casebridge.sandbox.server import serving
 from casebridge.security.vault import Vault
-from casebridge.services import attachments, cases, configure, connectors, deliveries, push
+from casebridge.services import attachments, cases, configure, connectors, deliveries, push, push_take_up
 from casebridge.services.ground import Asking, Ground, PushSettings
+from casebridge.services.push_success import Pushed
 from casebridge.storage import outbox
 from casebridge.storage.session import Database
 
@@ -108,7 +109,7 @@ class World:
             closure_type="close-by-pushing",
         )
 
-    async def push(self, case_id: str, connector_id: str = CONNECTOR, *, key: str | None = None) -> push.Pushed:
+    async def push(self, case_id: str, connector_id: str = CONNECTOR, *, key: str | None = None) -> Pushed:
         return await push.push(self.ground, self.asking, case_id, connector_id, key=key)
 
     async def get(self, case_id: str) -> Case:
@@ -124,7 +125,7 @@ class World:
         for _ in range(rounds):
             due = await outbox.due(self.ground.database, self.clock(), 50)
             for delivery in due:
-                await push.take_up(self.ground, delivery)
+                await push_take_up.take_up(self.ground, delivery)
 
     def fault(self, *texts: str) -> None:
         """Have the sandbox misbehave, such as `create=drop-after`."""

@@ -15,6 +15,7 @@ from casebridge.domain.version import version_text
 from casebridge.sandbox.thehive import thehive_app
 from casebridge.sandbox.webhook import connector_config, webhook_app
 from casebridge.services import attachments, cases, connectors, deliveries, push
+from casebridge.services.push_success import Pushed
 from casebridge.storage.session import Database
 from tests.push.conftest import World, wired
 from tests.push.test_crashes import die_at
@@ -57,7 +58,7 @@ class HiveWorld(World):
         connector = CaseConnector(HIVE, "Hive", ".thehive", {"tlp": "3"})
         return await super().case(*comments, **{"connector": connector, **given})
 
-    async def push(self, case_id: str, connector_id: str = HIVE, *, key: str | None = None) -> push.Pushed:
+    async def push(self, case_id: str, connector_id: str = HIVE, *, key: str | None = None) -> Pushed:
         return await super().push(case_id, connector_id, key=key)
 
     @property
@@ -214,7 +215,7 @@ class HookWorld(World):
     async def case(self, *comments: str, **given: Any) -> Case:
         return await super().case(*comments, **{"connector": CaseConnector(HOOK, "Tickets", ".cases-webhook"), **given})
 
-    async def push(self, case_id: str, connector_id: str = HOOK, *, key: str | None = None) -> push.Pushed:
+    async def push(self, case_id: str, connector_id: str = HOOK, *, key: str | None = None) -> Pushed:
         return await super().push(case_id, connector_id, key=key)
 
     @property

@@ -9,6 +9,7 @@ import pytest
 from casebridge.domain.errors import Conflict, NotFound, PushFailed
 from casebridge.domain.query import Page
 from casebridge.services import attachments, cases, connectors, deliveries, push, user_actions
+from casebridge.services.push_success import Pushed
 from tests.push.conftest import CONNECTOR, World
 
 
@@ -154,7 +155,7 @@ async def test_of_parallel_pushes_that_close_the_case_one_does_and_the_others_ar
 
     results = await asyncio.gather(*(world.push(case.id) for _ in range(20)), return_exceptions=True)
 
-    assert sum(isinstance(each, push.Pushed) for each in results) == 1
+    assert sum(isinstance(each, Pushed) for each in results) == 1
     assert sum(isinstance(each, Conflict) for each in results) == 19
     assert len(world.issues) == 1
     assert [each.state for each in await world.deliveries(case.id)] == ["delivered"]

@@ -18,6 +18,7 @@ from casebridge.domain.version import version_text
 from casebridge.sandbox.resilient import resilient_app
 from casebridge.sandbox.swimlane import FIELDS, swimlane_app
 from casebridge.services import attachments, cases, connector_care, connectors, deliveries, push
+from casebridge.services.push_success import Pushed
 from casebridge.storage.session import Database
 from tests.push.conftest import CONNECTOR, World, wired
 from tests.push.test_crashes import die_at
@@ -492,7 +493,7 @@ async def test_a_worker_leaves_what_it_cannot_look_up_until_it_is_told_to_retry(
     case = await blind.case("one")
     blind.fault("create=drop-after")
     queued = await push.queue(blind.ground, blind.asking, case.id, CONNECTOR)
-    assert not isinstance(queued, push.Pushed)
+    assert not isinstance(queued, Pushed)
     for _ in range(5):
         await blind.work(1)
         blind.clock.advance(3600)
