@@ -33,10 +33,10 @@ from casebridge.api.routing import (
     Send,
 )
 from casebridge.domain.errors import InvalidInput, NotFound, StorageUnavailable, Unauthenticated
-from casebridge.domain.user import Account, Actor, User
-from casebridge.security.authentication import Authenticator, read_credentials
+from casebridge.domain.user import Actor
+from casebridge.security.authentication import Authenticator, read_credential
+from casebridge.services.callers import Caller, Callers
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage.accounts import account_and_space
 
 PUBLIC_VERSION = "2023-10-31"
 
@@ -51,7 +51,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator may say about the HTTP side.
 
     `check_kbn_version` refuses clients that announce another version than ours; `require_internal_origin` refuses
-    internal routes to clients without `x-elastic-internal-origin`. `worker_level` tells how the worker of pushes is.
+    internal routes to clients without `x-elastic-internal-origin`. Without `security`
+    nobody is asked who they are, and everybody may do everything. `worker_level` tells how the worker of pushes is.
     """
 
     server_name: str = "casebridge"
@@ -61,6 +62,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     build_hash: str = "unknown"
     check_kbn_version: bool = False
     require_internal_origin: bool = False
+    security: bool = True
     worker_level: Callable[[], Literal["available", "degraded", "unavailable"]] = lambda: "available"
 
 
@@ -71,7 +73,7 @@ class Kernel:
         self.ground = ground
         self.routes = tuple(routes)
         self.settings = settings
-        self.door = door
+        self.callers = Callers(ground, door)
         self.router = Router(self.routes, settings.base_path)
         self.served = [_Served(route, settings) for route in self.routes]
         self.headers = _fixed_headers(settings)
@@ -169,19 +171,21 @@ class ApiApp:
         if wanted == "none":
             return True
         try:
-            credentials = read_credentials(headers.get(b"authorization"))
-            account, space = await account_and_space(
-                self.kernel.ground.database, credentials.username, address.space_id
-            )
-            account = await self.kernel.door.check(credentials, account)
+            caller = await self._caller(address, headers)
         except (Unauthenticated, StorageUnavailable):
             if wanted == "optional":
                 return True
             raise
-        if space is None:
+        if caller.space is None:
             return False
-        call.caller = Asking(_actor(account, call), space)
+        call.caller = Asking(_actor(caller, call), caller.space)
         return True
+
+    async def _caller(self, address: Address, headers: Mapping[bytes, bytes]) -> Caller:
+        callers = self.kernel.callers
+        if not self.kernel.settings.security:
+            return await callers.everybody(address.space_id)
+        return await callers.identify(read_credential(headers), address.space_id)
 
     def _check_headers(self, served: _Served, headers: Mapping[bytes, bytes], query_string: bytes) -> None:
         settings = self.kernel.settings
@@ -224,13 +228,15 @@ def api_app(
     return ApiApp(Kernel(ground, routes, settings or ApiSettings(), authenticator or Authenticator()))
 
 
-def _actor(account: Account, call: Call) -> Actor:
+def _actor(caller: Caller, call: Call) -> Actor:
     client = call.scope.get("client")
     return Actor(
-        User(account.username, account.full_name, account.email),
-        account.roles,
+        caller.user,
+        caller.roles,
         address=client[0] if client else None,
         request_id=call.request_id,
+        grants=caller.grants,
+        key_id=caller.key_id,
     )
 
 

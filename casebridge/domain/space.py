@@ -20,6 +20,9 @@ APP_ROUTES = {
     GENERAL: "/app/management/insightsAndAlerting",
 }
 
+FEATURE_STEMS = {GENERAL: "generalCases", OBSERVABILITY: "observabilityCases", SECURITY: "securitySolutionCases"}
+"""Owner -> the id of its feature; the second and third version have V2 and V3 at the end."""
+
 
 class Space(msgspec.Struct, frozen=True):
     """A space; optional texts are None when not given (access.md 5)."""
@@ -55,6 +58,12 @@ def check_space(space: Space) -> Space:
     if space.solution not in (None, "es", "oblt", "security", "classic"):
         raise InvalidInput("solution", "expected one of es, oblt, security, classic.")
     return space
+
+
+def is_available(owner: str, space: Space) -> bool:
+    """Whether the feature of an owner is not disabled in a space, under any of its ids."""
+    stem = FEATURE_STEMS[owner]
+    return not any(f"{stem}{version}" in space.disabled_features for version in ("", "V2", "V3"))
 
 
 def case_url(public_base_url: str, space_id: str, owner: str, case_id: str) -> str:

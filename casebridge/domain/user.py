@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
+
+from casebridge.domain.grants import Grants
 
 
 class User(msgspec.Struct, frozen=True):
@@ -28,19 +33,32 @@ class Account(msgspec.Struct, frozen=True):
     full_name: str | None = None
     email: str | None = None
     enabled: bool = True
+    metadata: Mapping[str, Any] = {}
+
+    @property
+    def user(self) -> User:
+        """How cases remember this user, without a profile."""
+        return User(self.username, self.full_name, self.email)
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the role that grants everything is among the user's."""
+        return SUPERUSER in self.roles
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who asks, from where, and under which request id (for the audit trail)."""
+    """Who asks, from where, and under which request id (for the audit trail).
+
+    `grants` is what the roles, or the key that was used, come to. Without it only the role `superuser` counts: enough
+    for who acts inside of this server. `key_id` names the API key that was used, if one was.
+    """
 
     user: User
     roles: tuple[str, ...]
     address: str | None = None
     request_id: str | None = None
-
-    @property
-    def is_superuser(self) -> bool:
-        return SUPERUSER in self.roles
+    grants: Grants | None = None
+    key_id: str | None = None
 
 
 SUPERUSER = "superuser"

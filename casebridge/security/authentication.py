@@ -1,4 +1,4 @@
-"""Who a request comes from: passwords, and the `Authorization` header.
+"""Who a request comes from: passwords, keys, and the `Authorization` header.
 
 Accounts come in as values; this module does not know where they are kept. Every refusal is the same Unauthenticated,
 and costs the same whether the user exists or not.
@@ -10,8 +10,9 @@ import asyncio
 import os
 import time
 from base64 import b64decode
-from collections.abc import Callable
-from hashlib import blake2b
+from collections.abc import Callable, Mapping
+from hashlib import blake2b, sha256
+from hmac import compare_digest
 
 import msgspec
 from argon2 import PasswordHasher
@@ -63,19 +64,56 @@ class Credentials(msgspec.Struct, frozen=True):
         return f"Credentials({self.username!r})"
 
 
-def read_credentials(header: bytes | None) -> Credentials:
-    """Those of an `Authorization` header; Unauthenticated without one, for a malformed one and an unknown scheme."""
+class KeyCredentials(msgspec.Struct, frozen=True):
+    """The id of an API key and what is said to be its secret."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"KeyCredentials({self.id!r})"
+
+
+Credential = Credentials | KeyCredentials
+"""What a request may show of itself. A further kind is added here, read below, and given its way in `callers`."""
+
+
+def read_credential(headers: Mapping[bytes, bytes]) -> Credential:
+    """What the headers of a request show; Unauthenticated for nothing, a malformed one and an unknown scheme."""
+    return read_authorization(headers.get(b"authorization"))
+
+
+def read_authorization(header: bytes | None) -> Credential:
+    """The credential of an `Authorization` header; Unauthenticated as above."""
     scheme, _, encoded = (header or b"").strip().partition(b" ")
-    if scheme.lower() != b"basic":
+    reader = _SCHEMES.get(scheme.lower())
+    if reader is None:
         raise Unauthenticated
     try:
         text = b64decode(encoded.strip(), validate=True).decode()
     except ValueError:
         raise Unauthenticated from None
-    username, colon, password = text.partition(":")
-    if not colon or not username or "\0" in text:
+    name, colon, secret = text.partition(":")
+    if not colon or not name or "\0" in text:
         raise Unauthenticated
-    return Credentials(username, password)
+    return reader(name, secret)
+
+
+_SCHEMES: Mapping[bytes, Callable[[str, str], Credential]] = {b"basic": Credentials, b"apikey": KeyCredentials}
+
+
+def key_digest(secret: str) -> str:
+    """What to store of the secret of a key: it is random and long, so that a plain digest cannot be turned round."""
+    return sha256(secret.encode()).hexdigest()
+
+
+_NO_DIGEST = key_digest(os.urandom(16).hex())
+
+
+def check_key(given: KeyCredentials, digest: str | None) -> None:
+    """Unauthenticated unless the digest, None for an unknown key, is that of the secret; as fast either way."""
+    if not compare_digest(key_digest(given.secret), digest or _NO_DIGEST) or digest is None:
+        raise Unauthenticated
 
 
 class Authenticator:

@@ -1,7 +1,7 @@
 """Who may do what: one question, operation x owner, asked by every service function.
 
-Today only the role `superuser` grants anything, and it grants everything in every space; roles with fewer
-privileges will be read here, and no caller will change.
+What the caller's roles come to was worked out when the request came in (`security/features.py` has the table); here it
+is only looked up, and a refusal is worded.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from casebridge.domain.errors import Forbidden
+from casebridge.domain.grants import NO_GRANTS, Rights
 from casebridge.domain.space import OWNERS, Space
-from casebridge.domain.user import Actor
+from casebridge.domain.user import SUPERUSER, Actor
+from casebridge.security.features import SUPERUSER_GRANTS
 
 _WORDS = {
     "getCase": "access case", "getComment": "access comments", "getTags": "access tags",
@@ -18,12 +20,28 @@ _WORDS = {
     "findConfigurations": "find configurations", "createCase": "create case",
     "updateCase": "update case", "updateComment": "update comments", "pushCase": "push case",
     "createComment": "create comment", "deleteCase": "delete case", "deleteComment": "delete comments",
-    "createFiles": "create files", "readFiles": "access files",
+    "createFiles": "create files", "readFiles": "access files", "deleteFiles": "delete files",
     "createConfiguration": "create configuration", "updateConfiguration": "update configuration",
-    "reopenCase": "reopen case", "assignCase": "assign case", "useConnectors": "get connectors",
-    "executeConnectors": "execute connectors", "manageConnectors": "manage connectors", "manageSpaces": "manage spaces",
+    "reopenCase": "reopen case", "assignCase": "assign case", "suggestUserProfiles": "suggest user profiles",
+    "bulkGetUserProfiles": "get user profiles", "getConnectorsConfigure": "get configured connectors",
+    "useConnectors": "get connectors", "executeConnectors": "execute connectors",
+    "manageConnectors": "manage connectors", "manageSpaces": "manage spaces",
+    "manageSecurity": "manage users, roles and keys",
 }  # fmt: skip
-"""Operation -> how a refusal spells it. The last four belong to no owner."""
+"""Operation -> how a refusal spells it. The last five belong to no owner."""
+
+
+def rights_in(actor: Actor, space: Space) -> Rights:
+    """All that the actor may do in a space."""
+    grants = actor.grants
+    if grants is None:
+        grants = SUPERUSER_GRANTS if SUPERUSER in actor.roles else NO_GRANTS
+    return grants.rights(space)
+
+
+def may_use(actor: Actor, space: Space) -> bool:
+    """Whether anything at all was granted to the actor in a space."""
+    return bool(rights_in(actor, space))
 
 
 def allowed(actor: Actor, operation: str, owner: str | None, space: Space) -> bool:
@@ -33,7 +51,7 @@ def allowed(actor: Actor, operation: str, owner: str | None, space: Space) -> bo
     """
     if operation not in _WORDS:
         raise ValueError(f"unknown operation {operation!r}")
-    return actor.is_superuser and (owner is None or (owner in OWNERS and not _disabled(owner, space)))
+    return (operation, owner) in rights_in(actor, space)
 
 
 def require(actor: Actor, operation: str, owners: str | Iterable[str] | None, space: Space) -> None:
@@ -57,15 +75,3 @@ def permitted_owners(actor: Actor, operation: str, space: Space, asked: Iterable
     if not every:
         raise Forbidden(operation, what=_WORDS[operation])
     return every if asked is None else tuple(owner for owner in every if owner in set(asked))
-
-
-_FEATURES = {
-    "securitySolution": "securitySolutionCases",
-    "observability": "observabilityCases",
-    "cases": "generalCases",
-}
-
-
-def _disabled(owner: str, space: Space) -> bool:
-    feature = _FEATURES[owner]
-    return any(f"{feature}{version}" in space.disabled_features for version in ("", "V2", "V3"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from casebridge.domain.errors import Forbidden, InvalidInput, NotFound
-from casebridge.domain.space import DEFAULT_SPACE_ID, OWNERS, Space, check_space
-from casebridge.domain.user import Actor
-from casebridge.security.privileges import allowed, require
+from casebridge.domain.space import DEFAULT_SPACE_ID, Space, check_space
+from casebridge.security.privileges import may_use, require
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import spaces
 
@@ -22,7 +21,7 @@ async def create(ground: Ground, asking: Asking, space: Space) -> Space:
 
 async def list_usable(ground: Ground, asking: Asking) -> list[Space]:
     """The spaces in which the caller may do anything, by id; Forbidden when there is none."""
-    usable = [space for space in await spaces.list_all(ground.database) if _may_use(asking.actor, space)]
+    usable = [space for space in await spaces.list_all(ground.database) if may_use(asking.actor, space)]
     if not usable:
         raise Forbidden("getSpaces", what="get spaces")
     return usable
@@ -31,7 +30,7 @@ async def list_usable(ground: Ground, asking: Asking) -> list[Space]:
 async def get(ground: Ground, asking: Asking, id_: str) -> Space:
     """One space; NotFound, or Forbidden where the caller may do nothing in it."""
     space = await _load(ground, id_)
-    if not _may_use(asking.actor, space):
+    if not may_use(asking.actor, space):
         raise Forbidden("getSpaces", what="get spaces")
     return space
 
@@ -59,9 +58,3 @@ async def _load(ground: Ground, id_: str) -> Space:
     if space is None:
         raise NotFound("space", id_)
     return space
-
-
-def _may_use(actor: Actor, space: Space) -> bool:
-    return allowed(actor, "manageSpaces", None, space) or any(
-        allowed(actor, "getCase", owner, space) for owner in OWNERS
-    )

@@ -32,6 +32,7 @@ WORDS = Text().with_variant(postgresql.TSVECTOR(), "postgresql")
 TEXTS = Text().with_variant(postgresql.ARRAY(postgresql.TEXT(collation="C")), "postgresql")
 
 
+# `access` in it changes with every change of users and roles: what was worked out from them is good for one value.
 meta = Table("meta", metadata, Column("key", TEXT, primary_key=True), Column("value", TEXT, nullable=False))
 
 counter = Table(
@@ -56,6 +57,36 @@ account = Table(
     Column("username", TEXT, primary_key=True),
     Column("version", BIG, nullable=False),
     Column("doc", DOC, nullable=False),
+)
+
+role = Table(
+    "role",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("username", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("api_key_user", "username", "created_at"),
+)
+
+profile = Table(
+    # Made at a user's first interactive sign-in; outlives the user, so that assignees keep their names.
+    "profile",
+    metadata,
+    Column("uid", TEXT, primary_key=True),
+    Column("username", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("profile_user", "username", unique=True),
 )
 
 cases = Table(

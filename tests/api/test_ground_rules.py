@@ -77,7 +77,7 @@ NOTE = b'{"text":"hello"}'
 
 @pytest.fixture
 async def database(sqlite_target: Path) -> AsyncIterator[Database]:
-    """One kind is enough here: all the kernel asks of a database is `account_and_space`, which has tests of its own."""
+    """One kind is enough here: all the kernel asks of a database is who signs in, which has tests of its own."""
     opened = await open_database(sqlite_target)
     yield opened
     await opened.close()
@@ -197,7 +197,7 @@ async def test_a_disabled_user_and_an_old_password_stop_working_at_once(
     await accounts.save(database, msgspec.structs.replace(admin, enabled=False), stored.version)
     assert (await ask(app, "GET", "/api/trial/1")).status == 401
     stored = await accounts.get(database, "admin")
-    other = await app.kernel.door.passwords.hash("new")
+    other = await app.kernel.callers.door.passwords.hash("new")
     await accounts.save(database, msgspec.structs.replace(admin, password_hash=other), stored.version)
     assert (await ask(app, "GET", "/api/trial/1")).status == 401
     assert (await ask(app, "GET", "/api/trial/1", auth="admin:new")).status == 200

@@ -12,7 +12,17 @@ import pytest
 
 from casebridge.domain.errors import Unauthenticated
 from casebridge.domain.user import Account
-from casebridge.security.authentication import Authenticator, Credentials, Passwords, read_credentials
+from casebridge.security.authentication import (
+    Authenticator,
+    Credential,
+    Credentials,
+    KeyCredentials,
+    Passwords,
+    check_key,
+    key_digest,
+    read_authorization,
+    read_credential,
+)
 
 OURS = "$argon2id$v=19$m=19456,t=2,p=1$"
 
@@ -89,7 +99,7 @@ async def test_at_most_two_passwords_are_worked_on_at_once():
     ],
 )
 def test_basic_credentials_are_read(given: bytes, username: str, password: str):
-    assert read_credentials(given) == Credentials(username, password)
+    assert read_authorization(given) == Credentials(username, password)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +120,34 @@ def test_basic_credentials_are_read(given: bytes, username: str, password: str):
 )
 def test_anything_else_is_refused(given: bytes | None):
     with pytest.raises(Unauthenticated):
-        read_credentials(given)
+        read_authorization(given)
 
 
-def test_credentials_do_not_show_their_password():
-    assert "secret" not in repr(Credentials("ada", "secret"))
+@pytest.mark.parametrize("scheme", [b"ApiKey", b"apikey", b"APIKEY"])
+def test_the_id_and_secret_of_a_key_are_read(scheme: bytes):
+    headers = {b"authorization": scheme + b" " + b64encode(b"k-1:s:2")}
+    assert read_credential(headers) == KeyCredentials("k-1", "s:2")
+
+
+def test_a_request_without_the_header_shows_nothing():
+    with pytest.raises(Unauthenticated):
+        read_credential({})
+
+
+@pytest.mark.parametrize("shown", [Credentials("ada", "secret"), KeyCredentials("ada", "secret")])
+def test_credentials_do_not_show_what_is_secret(shown: Credential):
+    assert "secret" not in repr(shown)
+
+
+@pytest.mark.parametrize("digest", [None, "", key_digest("other")])
+def test_a_key_that_is_unknown_or_wrong_is_refused(digest: str | None):
+    with pytest.raises(Unauthenticated):
+        check_key(KeyCredentials("k", "secret"), digest)
+
+
+def test_the_right_secret_of_a_key_is_taken_and_not_stored_as_it_is():
+    check_key(KeyCredentials("k", "secret"), key_digest("secret"))
+    assert "secret" not in key_digest("secret")
 
 
 async def test_a_verified_password_is_remembered_for_a_minute():

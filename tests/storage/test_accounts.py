@@ -10,7 +10,7 @@ import pytest
 from casebridge.domain.errors import Conflict, NotFound, VersionConflict
 from casebridge.domain.space import DEFAULT_SPACE, Space
 from casebridge.domain.user import Account
-from casebridge.storage import accounts, installation, spaces
+from casebridge.storage import accounts, installation, sign_in, spaces
 from casebridge.storage.session import Database
 
 ADA = Account("ada", "a hash", ("superuser", "x"), full_name='Ada "Ä" 😀', email=None)
@@ -65,10 +65,10 @@ async def test_account_and_space_are_read_together_and_each_may_be_missing(datab
     finance = Space("fin", "Finance", initials="F", disabled_features=("a", "b"))
     await spaces.create(database, finance)
     await accounts.create(database, ADA)
-    assert await accounts.account_and_space(database, "ada", "fin") == (ADA, finance)
-    assert await accounts.account_and_space(database, "ada", "nowhere") == (ADA, None)
-    assert await accounts.account_and_space(database, "bob", "default") == (None, DEFAULT_SPACE)
-    assert await accounts.account_and_space(database, None, "default") == (None, DEFAULT_SPACE)
+    assert await sign_in.by_username(database, "ada", "fin") == (ADA, finance, "0", None)
+    assert await sign_in.by_username(database, "ada", "nowhere") == (ADA, None, "0", None)
+    assert await sign_in.by_username(database, "bob", "default") == (None, DEFAULT_SPACE, "0", None)
+    assert await sign_in.by_username(database, None, "default") == (None, DEFAULT_SPACE, "0", None)
 
 
 async def test_a_space_may_be_made_again_after_it_was_deleted(database: Database):

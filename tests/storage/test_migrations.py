@@ -168,7 +168,7 @@ def insert_three_cases(connection: sa.Connection) -> None:
 async def test_two_processes_at_once_migrate_once(empty_target: str) -> None:
     await asyncio.gather(*(migrate_apart(empty_target) for _ in range(3)))
     meta, space, versions = await tables_of(empty_target)
-    assert (len(meta), len(space), versions) == (1, 1, [(HEAD,)])
+    assert (sorted(key for key, _ in meta), len(space), versions) == (["access", "uuid"], 1, [(HEAD,)])
 
 
 async def test_a_migration_that_fails_leaves_nothing(empty_target: str, monkeypatch: pytest.MonkeyPatch) -> None:
