@@ -20,6 +20,10 @@ from casebridge.domain.errors import CasebridgeError
 
 PREFIX = "CASEBRIDGE_"
 CONFIG_VARIABLE = "CASEBRIDGE_CONFIG"
+URL_VARIABLE, SPACE_VARIABLE = "CASEBRIDGE_URL", "CASEBRIDGE_SPACE"
+USER_VARIABLE, PASSWORD_VARIABLE = "CASEBRIDGE_USER", "CASEBRIDGE_PASSWORD"
+CLIENT_VARIABLES = frozenset({URL_VARIABLE, SPACE_VARIABLE, USER_VARIABLE, PASSWORD_VARIABLE})
+"""Variables of the commands that ask a running server; they are no settings of one."""
 FILE_NAME = "casebridge.toml"
 MASK = "********"
 
@@ -506,7 +510,7 @@ def _blocking_file(folder: Path) -> Path | None:
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
-    known = {setting.variable for setting in SETTINGS.values()} | {CONFIG_VARIABLE}
+    known = {setting.variable for setting in SETTINGS.values()} | {CONFIG_VARIABLE} | CLIENT_VARIABLES
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             yield f"The variable {name} means nothing to this server{_nearest(name, known)}."

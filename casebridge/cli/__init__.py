@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import casebridge
+from casebridge.cli import connector, deliveries, sandbox
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
-from casebridge.cli.sandbox import jira, resilient, servicenow, swimlane, thehive, webhook
 from casebridge.cli.serve import serve
 from casebridge.domain.errors import CasebridgeError
 from casebridge.settings import SettingsError
@@ -62,10 +62,9 @@ def command_line() -> App:
     keys = App("keys", help="Change the keys that seal secrets.")
     keys.command(rotate)
     app.command(keys)
-    sandbox = App("sandbox", help="Run simulated external systems, to try connectors without an account.")
-    for system in (jira, servicenow, thehive, webhook, resilient, swimlane):
-        sandbox.command(system)
-    app.command(sandbox)
+    app.command(deliveries.app())
+    app.command(connector.app())
+    app.command(sandbox.app())
     return app
 
 

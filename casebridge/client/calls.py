@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
+
+
+_DELIVERIES = "/api/casebridge/deliveries"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -53,6 +58,47 @@ def push(case_id: str, connector_id: str) -> Call:
     return Call("POST", f"/api/cases/{case_id}/connector/{connector_id}/_push", {})
 
 
-def find_deliveries(case_id: str) -> Call:
-    """The ledger of a case's pushes."""
-    return Call("GET", f"/api/casebridge/deliveries?caseId={case_id}")
+def find_deliveries(
+    case_id: str | None = None,
+    *,
+    connector_id: str | None = None,
+    states: Sequence[str] = (),
+    owners: Sequence[str] = (),
+    page: int = 1,
+    per_page: int = 20,
+) -> Call:
+    """One page of the ledger of pushes, newest first: `{deliveries, page, per_page, total}`."""
+    wanted: list[tuple[str, str | int]] = [("state", each) for each in states]
+    wanted += [("owner", each) for each in owners]
+    wanted += [(name, value) for name, value in (("caseId", case_id), ("connectorId", connector_id)) if value]
+    return Call("GET", f"{_DELIVERIES}?{urlencode([*wanted, ('page', page), ('perPage', per_page)])}")
+
+
+def get_delivery(id_: str) -> Call:
+    """One delivery with its attempts."""
+    return Call("GET", f"{_DELIVERIES}/{_segment(id_)}")
+
+
+def retry_delivery(id_: str) -> Call:
+    """Queue a delivery again; the delivery."""
+    return Call("POST", f"{_DELIVERIES}/{_segment(id_)}/_retry")
+
+
+def cancel_delivery(id_: str) -> Call:
+    """Withdraw a delivery; the delivery."""
+    return Call("POST", f"{_DELIVERIES}/{_segment(id_)}/_cancel")
+
+
+def test_connector(id_: str) -> Call:
+    """Try a connector without writing anything: `{ok, detail, latency_ms}`."""
+    return Call("POST", f"/api/casebridge/connectors/{_segment(id_)}/_test")
+
+
+def get_connector_health(id_: str) -> Call:
+    """How a connector is, and what still has to be sent through it."""
+    return Call("GET", f"/api/casebridge/connectors/{_segment(id_)}/health")
+
+
+def _segment(text: str) -> str:
+    """A text as one segment of a path."""
+    return quote(text, safe="")

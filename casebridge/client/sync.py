@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -22,7 +23,10 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Speaks to one server in the name of one user; `seen` is told of every exchange."""
+    """Speaks to one server in the name of one user; `seen` is told of every exchange.
+
+    `space` is the id of the space that all calls are about, empty for the default one.
+    """
 
     def __init__(
         self,
@@ -30,11 +34,15 @@ class Client:
         username: str,
         password: str,
         *,
+        space: str = "",
         timeout_s: float = 90.0,
         seen: Callable[[Exchange], None] = lambda exchange: None,
     ) -> None:
         self._http = httpx2.Client(
-            base_url=base_url, auth=(username, password), headers={"kbn-xsrf": "true"}, timeout=timeout_s
+            base_url=base_url.rstrip("/") + (f"/s/{quote(space, safe='')}" if space else ""),
+            auth=(username, password),
+            headers={"kbn-xsrf": "true"},
+            timeout=timeout_s,
         )
         self._seen = seen
 
@@ -54,9 +62,19 @@ class Client:
             response = self._http.request(call.method, call.path, content=body, headers=headers)
         except httpx2.TransportError as fault:
             raise Unreachable(f"{self._http.base_url} did not answer: {fault}") from fault
-        answer = msgspec.json.decode(response.content) if response.content else None
+        answer = _decoded(response)
         self._seen(Exchange(call, response.status_code, answer))
-        if response.is_error:
-            message = answer.get("message", "") if isinstance(answer, dict) else response.reason_phrase
-            raise ApiError(response.status_code, message)
+        if not response.is_success:
+            message = answer.get("message") if isinstance(answer, dict) else None
+            raise ApiError(response.status_code, str(message or response.reason_phrase))
         return answer
+
+
+def _decoded(response: httpx2.Response) -> Any:
+    """The JSON of an answer, None for an empty one. Unreachable when a success brings anything else: that is not ours."""
+    try:
+        return msgspec.json.decode(response.content) if response.content else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if response.is_success:
+            raise Unreachable(f"{response.url.host} answered with something other than JSON") from None
+        return None

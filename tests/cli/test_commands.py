@@ -13,8 +13,12 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane")
-COMMANDS = ("serve", "demo", "config", "migrate", "keys rotate", *(f"sandbox {name}" for name in SYSTEMS))
+SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane", "all")
+LEDGER = tuple(f"deliveries {name}" for name in ("list", "show", "retry", "cancel", "watch"))
+COMMANDS = (
+    "serve", "worker", "config", "migrate", "keys rotate", *LEDGER, "connector test",
+    *(f"sandbox {name}" for name in SYSTEMS), "demo",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +54,7 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
 def test_the_docs_tell_every_command():
     told = (ROOT / "docs" / "running.md").read_text("utf-8")
 
-    assert re.findall(r"^\| `casebridge ([\w ]+)` \|", told, re.M) == [
-        "serve",
-        "config",
-        "migrate",
-        "keys rotate",
-        "sandbox jira",
-        "sandbox servicenow",
-        "sandbox thehive",
-        "sandbox webhook",
-        "sandbox resilient",
-        "sandbox swimlane",
-        "demo",
-    ]
+    assert re.findall(r"^\| `casebridge ([\w ]+)` \|", told, re.M) == list(COMMANDS)
 
 
 def test_the_help_of_serve_tells_every_setting_but_secret_ones(capsys: pytest.CaptureFixture[str]):
@@ -132,6 +124,17 @@ def test_config_warns_about_an_unknown_variable(capsys: pytest.CaptureFixture[st
         (["sandbox", "jira", "--mode", "server"], "--mode"),
         (["sandbox", "resilient", "--fault", "nonsense"], "nonsense"),
         (["sandbox", "swimlane", "--fault", "creat=hang"], "creat"),
+        (["sandbox", "all", "--port", "jira"], "SYSTEM=NUMBER"),
+        (["sandbox", "all", "--port", "gitlab=8090"], "gitlab=8090"),
+        (["sandbox", "all", "--first-port", "65535"], "65536"),
+        (["deliveries", "list"], "CASEBRIDGE_PASSWORD"),
+        (["deliveries", "list", "--state", "lost"], "--state"),
+        (["deliveries", "list", "--url", "cases.example.org"], "--url"),
+        (["deliveries", "list", "--url", "https://anna:hunter2@cases.example.org"], "--url"),
+        (["deliveries", "show"], "ID"),
+        (["deliveries", "retry"], "IDS"),
+        (["connector", "test"], "ID"),
+        (["worker"], "casebridge worker needs PostgreSQL"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2_and_nothing_is_made(
