@@ -12,12 +12,11 @@ import multiprocessing
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import structlog
 
@@ -32,6 +31,8 @@ from casebridge.domain.delivery import RetryRule
 from casebridge.domain.errors import CasebridgeError, InvalidInput, StorageUnavailable
 from casebridge.domain.file import FileRules
 from casebridge.domain.file_types import ALLOWED_TYPES
+from casebridge.push.crew import Background, Crew
+from casebridge.push.heartbeat import Heartbeat
 from casebridge.push.worker import Worker
 from casebridge.security.vault import KeyFile, VaultError, ensure_key
 from casebridge.services.accounts import ADMIN, ensure_admin
@@ -46,7 +47,6 @@ from casebridge.storage.session import Database
 
 log = structlog.get_logger(__name__)
 
-RESTART_AFTER_S = 5.0
 UPLOAD_PATIENCE = timedelta(hours=1)
 
 Level = Literal["available", "degraded", "unavailable"]
@@ -64,18 +64,6 @@ class StoreRefused(CannotStart):
     exit_code = 3
 
 
-class Background(Protocol):
-    """Work that goes on beside requests."""
-
-    async def run(self) -> None:
-        """Go on until `stop`, then finish what is under way."""
-        ...
-
-    def stop(self) -> None:
-        """Take up nothing new."""
-        ...
-
-
 class Program:
     """A wired server: `api` answers requests, the background works beside it."""
 
@@ -84,46 +72,20 @@ class Program:
     ) -> None:
         self.ground = ground
         self.api = api_app(ground, ROUTES, settings=_api_settings(settings, self._worker_level))
-        self._drain_s = settings.drain_s
-        self._stop_until = 0.0
-        self._stopping = asyncio.Event()
         self._held = held
-        self._background = background
-        self._failing: set[Background] = set()
-        self._tasks = [asyncio.create_task(self._keep_going(each)) for each in background]
+        self._crew = Crew(background, settings.drain_s)
 
     def stop(self) -> None:
         """Tell the background to take up nothing new; from now on `close` has `drain_s` seconds."""
-        if not self._stopping.is_set():
-            self._stopping.set()
-            self._stop_until = time.monotonic() + self._drain_s
-            for each in self._background:
-                each.stop()
+        self._crew.stop()
 
     async def close(self) -> None:
         """Wait for what is under way in the background, then let go of everything, the database last."""
-        self.stop()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=max(0.0, self._stop_until - time.monotonic()))
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._crew.close()
         await self._held.aclose()
 
-    async def _keep_going(self, work: Background) -> None:
-        while not self._stopping.is_set():
-            try:
-                await work.run()
-                return
-            except Exception:
-                self._failing.add(work)
-                log.exception("background work failed and starts again", work=type(work).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), RESTART_AFTER_S)
-            self._failing.discard(work)
-
     def _worker_level(self) -> Level:
-        return "available" if self._background and not self._failing else "unavailable"
+        return "available" if self._crew.is_well else "unavailable"
 
 
 def _api_settings(settings: Settings, worker_level: Callable[[], Level]) -> ApiSettings:
@@ -146,7 +108,13 @@ def _print_password(password: str) -> None:
 
 
 def _push_worker(ground: Ground, settings: Settings) -> Sequence[Background]:
-    return [Worker(ground)] if settings.worker else []
+    return workers_of(ground, "serve") if settings.worker else []
+
+
+def workers_of(ground: Ground, command: str) -> Sequence[Background]:
+    """A worker, and where other processes may share the store, its signs of life."""
+    signs = [Heartbeat(ground, command)] if ground.database.dialect == "postgresql" else []
+    return [Worker(ground), *signs]
 
 
 async def build(
@@ -169,6 +137,25 @@ async def build(
         raise
 
 
+@asynccontextmanager
+async def working_apart(settings: Settings) -> AsyncIterator[Crew]:
+    """A worker without a server, until the block ends. CannotStart when it cannot be.
+
+    It makes neither a key nor the first user: those are the server's, and so are files.
+    """
+    async with AsyncExitStack() as held:
+        if not settings.key_file.exists():
+            raise CannotStart(
+                f"The key file {settings.key_file} is missing; start the server once, or copy its key file here."
+            )
+        database = await open_current(settings)
+        held.push_async_callback(database.close)
+        ground = _ground(settings, database, await open_vault(settings, database), held)
+        crew = Crew(workers_of(ground, "worker"), settings.drain_s)
+        held.push_async_callback(crew.close)
+        yield crew
+
+
 async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callable[[str], None]) -> Ground:
     """Everything services stand on; `held` lets go of it in the opposite order."""
     make_data_folder(settings.data)
@@ -180,11 +167,7 @@ async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callabl
     password = await ensure_admin(database, settings.admin_password)
     if password is not None:
         tell_password(password)
-    allowed = AllowedHosts(settings.allowed_hosts)
-    _tell_troubles(settings, allowed)
-    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s)
-    held.push_async_callback(outbound.close)
-    ground = _ground(settings, database, vault, outbound, allowed)
+    ground = _ground(settings, database, vault, held)
     await _sweep(ground, settings)
     return ground
 
@@ -324,9 +307,11 @@ async def open_vault(settings: Settings, database: Database) -> KeyFile:
         raise CannotStart(str(error)) from None
 
 
-def _ground(
-    settings: Settings, database: Database, vault: KeyFile, outbound: Outbound, allowed: AllowedHosts
-) -> Ground:
+def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncExitStack) -> Ground:
+    allowed = AllowedHosts(settings.allowed_hosts)
+    _tell_troubles(settings, allowed)
+    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s)
+    held.push_async_callback(outbound.close)
     return Ground(
         database=database,
         vault=vault,

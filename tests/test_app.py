@@ -89,7 +89,7 @@ async def test_background_work_is_finished_before_the_database_is_closed(setting
 async def test_work_that_fails_starts_again_and_is_told_by_the_status(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(app, "RESTART_AFTER_S", 0.2)
+    monkeypatch.setattr("casebridge.push.crew.RESTART_AFTER_S", 0.2)
     work = Work(faults=1)
     program = await start(settings, work)
     await asyncio.sleep(0.05)

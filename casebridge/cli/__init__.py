@@ -19,6 +19,7 @@ from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
 from casebridge.cli.serve import serve
+from casebridge.cli.worker import worker
 from casebridge.domain.errors import CasebridgeError
 from casebridge.settings import SettingsError
 
@@ -57,7 +58,7 @@ def command_line() -> App:
         exit_on_error=False,
         print_error=False,
     )
-    for command in (serve, demo, config, migrate):
+    for command in (serve, worker, demo, config, migrate):
         app.command(command)
     keys = App("keys", help="Change the keys that seal secrets.")
     keys.command(rotate)

@@ -12,11 +12,11 @@ from casebridge.cli.remote import AsJson, Server, connected, plain, print_json
 def app() -> App:
     """The command with its subcommands."""
     made = App("connector", help="Look after the connectors of a running server.")
-    made.command(test)
+    made.command(try_out, name="test")
     return made
 
 
-def test(
+def try_out(
     id_: Annotated[str, Parameter(name="ID", help="Id of the connector.")],
     /,
     *,
@@ -27,7 +27,7 @@ def test(
     from casebridge.client import calls
 
     with connected(server) as client:
-        tried = client.send(calls.test_connector(id_))
+        tried = client.send(calls.try_connector(id_))
     if as_json:
         print_json(tried)
     else:

@@ -104,7 +104,9 @@ def cancel(ids: Ids, /, *, as_json: AsJson = False, server: Server = None) -> in
 
 
 def watch(
-    id_: Annotated[str | None, Parameter(name="ID", help="A delivery to wait for; without it, all are watched.")] = None,
+    id_: Annotated[
+        str | None, Parameter(name="ID", help="A delivery to wait for; without it, all are watched.")
+    ] = None,
     /,
     wanted: Filters = None,
     *,
@@ -128,7 +130,9 @@ def watch(
         while True:
             now = [_get(client, id_)] if id_ is not None else list(_watched(client, wanted, seen))
             for each in now:
-                is_news = seen.get(each["id"]) != each["version"] and (not wanted.state or each["state"] in wanted.state)
+                is_news = seen.get(each["id"]) != each["version"] and (
+                    not wanted.state or each["state"] in wanted.state
+                )
                 if is_news and (not first or id_ is not None or each["state"] in OPEN):
                     print_json(each, as_line=True) if as_json else show_change(each)
             seen = {each["id"]: each["version"] for each in now}
@@ -176,9 +180,7 @@ def _watched(client: Client, wanted: Wanted, seen: dict[str, str]) -> Iterator[d
         found |= {each["id"]: each for each in some["deliveries"]}
         if page * _PAGE >= some["total"]:
             break
-    found |= {
-        each["id"]: each for each in client.send(_find(wanted, page=1, per_page=_PAGE, states=()))["deliveries"]
-    }
+    found |= {each["id"]: each for each in client.send(_find(wanted, page=1, per_page=_PAGE, states=()))["deliveries"]}
     for id_ in seen.keys() - found.keys():
         found[id_] = _get(client, id_)
     recent = sorted(found.values(), key=lambda each: each["created_at"])

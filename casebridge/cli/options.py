@@ -57,7 +57,18 @@ def _options(*names: str) -> Any:
 if TYPE_CHECKING:
     AllOptions = object | None
     StoreOptions = object | None
+    WorkerOptions = object | None
 else:
     # Every setting that may be seen in a list of processes; and those that say where the store is.
     AllOptions = _options(*(name for name, each in SETTINGS.items() if not each.knob.secret))
     StoreOptions = _options("data", "database_url", "encryption_key_file")
+    # What a worker of pushes heeds: no address to listen on, nothing about requests.
+    _WORKING = ("Connectors", "Pushes", "Logs")
+    WorkerOptions = _options(
+        *("data", "drain_s", "database_url", "database_pool_size", "encryption_key_file", "public_base_url"),
+        *(
+            name
+            for name, each in SETTINGS.items()
+            if each.knob.group in _WORKING and not each.knob.secret and name not in ("worker", "push_wait_s")
+        ),
+    )

@@ -247,9 +247,9 @@ def _print_commands(running: Sequence[Running], base: str) -> None:
     for each in running:
         print(f"# A simulated {each.label} listens on {each.url}")
     print("\n# Connectors that fit; set CASEBRIDGE_PASSWORD to the password of admin, then paste:\n")
-    for each in definitions(running):
-        address = shlex.quote(f"{base}/api/actions/connector/{each.id}")
-        body = shlex.quote(msgspec.json.encode(each.body).decode())
+    for definition in definitions(running):
+        address = shlex.quote(f"{base}/api/actions/connector/{definition.id}")
+        body = shlex.quote(msgspec.json.encode(definition.body).decode())
         print(
             'curl -sS -u "admin:$CASEBRIDGE_PASSWORD" -H "kbn-xsrf: true" -H "Content-Type: application/json" \\\n'
             f"  -X POST {address} -w '\\n' \\\n  -d {body}\n"

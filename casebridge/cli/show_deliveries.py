@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +35,7 @@ _COLOURS = {
 
 def console() -> Console:
     """Where it is shown."""
-    is_bare = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=_WIDE if is_bare else None)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def show_page(page: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-
 _DELIVERIES = "/api/casebridge/deliveries"
 
 
@@ -89,7 +88,7 @@ def cancel_delivery(id_: str) -> Call:
     return Call("POST", f"{_DELIVERIES}/{_segment(id_)}/_cancel")
 
 
-def test_connector(id_: str) -> Call:
+def try_connector(id_: str) -> Call:
     """Try a connector without writing anything: `{ok, detail, latency_ms}`."""
     return Call("POST", f"/api/casebridge/connectors/{_segment(id_)}/_test")
 

@@ -71,7 +71,7 @@ class Client:
 
 
 def _decoded(response: httpx2.Response) -> Any:
-    """The JSON of an answer, None for an empty one. Unreachable when a success brings anything else: that is not ours."""
+    """The JSON of an answer, None for an empty one. Unreachable when a success brings anything else: it is not ours."""
     try:
         return msgspec.json.decode(response.content) if response.content else None
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -6,6 +6,7 @@ Any number of workers may run at once, in this process and others: a delivery be
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -31,13 +32,17 @@ class Worker:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Work until `stop`; then finish what is under way."""
+        """Work until `stop`; then finish what is under way, or give it back when cancelled."""
         forget = self._ground.database.on_hint(self._wake.set)
         try:
             while not self._stopping:
                 self._wake.clear()
                 await self._look()
                 await self._sleep()
+        except asyncio.CancelledError:
+            for each in self._running.values():
+                each.cancel()
+            raise
         finally:
             forget()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -54,6 +59,8 @@ class Worker:
             log.warning("outbox_unavailable", error=str(fault))
             return
         for delivery in due:
+            if self._stopping:
+                return
             if len(self._running) >= _AT_ONCE:
                 # The next free place looks again.
                 return
@@ -71,7 +78,7 @@ class Worker:
             self._wake.set()
 
     async def _sleep(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._ground.push.worker_poll_s)
-        except TimeoutError:
-            return
+        # Not `wait_for`: in Python 3.11 that one may swallow a cancellation.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._ground.push.worker_poll_s):
+                await self._wake.wait()

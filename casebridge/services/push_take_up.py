@@ -16,7 +16,7 @@ from casebridge.services.push_fault import settle_fault
 from casebridge.services.push_outcome import closed_text
 from casebridge.services.push_send import LeaseLost, lease_until
 from casebridge.services.push_try import attempt
-from casebridge.services.push_turn import Busy, abandon, get_case
+from casebridge.services.push_turn import Busy, abandon, get_case, held
 from casebridge.storage import outbox
 from casebridge.storage.session import ConstraintBroken
 
@@ -48,6 +48,11 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
         # Somebody else was quicker; the index that allows one sender of a pair may be what told us.
         return
     claimed = msgspec.structs.replace(claimed, version=rows[0][0]["version"])
+    async with held(ground, claimed):
+        await _work_on(ground, claimed, first=first, by_hand=by_hand)
+
+
+async def _work_on(ground: Ground, claimed: Delivery, *, first: bool, by_hand: bool) -> None:
     actor = Actor(claimed.created_by, roles=())
     log, started = CallLog(), ground.now()
     try:

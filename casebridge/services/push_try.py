@@ -15,6 +15,7 @@ from casebridge.services.push_fault import failure_text, settle_fault, was_open
 from casebridge.services.push_load import load
 from casebridge.services.push_send import Sender
 from casebridge.services.push_success import Pushed, settle_success
+from casebridge.services.push_turn import held
 from casebridge.storage import outbox
 
 
@@ -23,6 +24,11 @@ async def attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: C
 
     `by_hand`: a person asked for this very try.
     """
+    async with held(ground, delivery):
+        return await _attempt(ground, actor, delivery, connector, by_hand=by_hand)
+
+
+async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: Connector, *, by_hand: bool) -> Pushed:
     log, started = CallLog(), ground.now()
     loaded = await load(ground, delivery.space, delivery.case_id, delivery.connector_id)
     if loaded is None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
 from casebridge.domain.case import Case
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import MANUAL, SENDING, UNCERTAIN, Attempt, Delivery, DeliveryError
-from casebridge.domain.errors import Conflict, NotFound
+from casebridge.domain.errors import CasebridgeError, Conflict, NotFound
 from casebridge.services.ground import Asking, Ground
 from casebridge.services.push_fault import uncertain_comments
 from casebridge.services.push_keys import key_writes
@@ -119,3 +121,20 @@ async def abandon(ground: Ground, delivery: Delivery) -> None:
         )
     except Busy:
         return
+
+
+@asynccontextmanager
+async def held(ground: Ground, delivery: Delivery) -> AsyncIterator[None]:
+    """Work on a delivery under its lease; when this process wants to stop before it is done, give it back at once.
+
+    Another process goes on with it then, without waiting for the lease to run out.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        with suppress(CasebridgeError):  # who cannot tell the store any more leaves it to the lease
+            present = await outbox.get(ground.database, delivery.space, delivery.id)
+            if present is not None and present.state == SENDING and present.lease_id == delivery.lease_id:
+                await abandon(ground, present)
+                await ground.database.hint()
+        raise

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
 
 from casebridge.domain.errors import StorageUnavailable
 from casebridge.services.ground import Ground
-from casebridge.storage import installation
+from casebridge.storage import installation, workers
 
 Level = Literal["available", "degraded", "unavailable"]
 
 PATIENCE_S = 3.0
+SIGN_EVERY_S = 5.0
+"""How often a worker gives a sign of life."""
+ALIVE = timedelta(seconds=4 * SIGN_EVERY_S)
+"""A worker whose last sign is older is taken for dead."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -39,9 +44,21 @@ class Health(msgspec.Struct, frozen=True):
 
 
 async def examine(ground: Ground, worker: Level) -> Health:
-    """Ask the store, with little patience; `worker` is how the worker of this process is."""
+    """Ask the store, with little patience; `worker` is how the worker of this process is, if it has one.
+
+    One of another process does as well: what is due is sent.
+    """
     try:
-        uuid = await asyncio.wait_for(installation.get_uuid(ground.database), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            uuid = await installation.get_uuid(ground.database)
+            if worker != "available" and await list_alive(ground):
+                worker = "available"
     except (StorageUnavailable, TimeoutError):
         return Health(None, "unavailable", worker)
     return Health(uuid, "available", worker)
+
+
+async def list_alive(ground: Ground) -> list[workers.Sign]:
+    """The workers of all processes that gave a sign lately."""
+    now = ground.now()
+    return [each for each in await workers.list_signs(ground.database) if now - each.seen_at <= ALIVE]
