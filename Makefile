@@ -4,6 +4,7 @@
 #   make serve   a server on http://127.0.0.1:5601            make test    every test
 #   make setup   all that developing needs                    make bench   our figures beside the machine's limits
 #   make lock    pin the requirements anew                    make clean   remove what was made here, but no data
+#   make conformance    the page of routes, anew
 
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$each"; break; }; done)
@@ -13,11 +14,11 @@ RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 QUICK := $(wildcard tests/domain tests/wire tests/security tests/connectors tests/client tests/cli tests/test_*.py)
 
-.PHONY: help setup demo serve check test bench lock clean
+.PHONY: help setup demo serve check test bench conformance lock clean
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n '3,6s/^# *//p' Makefile
+	@sed -n '3,7s/^# *//p' Makefile
 
 setup: $(DEVELOPMENT)
 
@@ -39,6 +40,9 @@ test: $(DEVELOPMENT)
 
 bench: $(DEVELOPMENT)
 	$(BIN)/python -m bench $(ARGS)
+
+conformance: $(DEVELOPMENT)
+	$(BIN)/python -m tests.conformance
 
 lock: $(DEVELOPMENT)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --group dev \

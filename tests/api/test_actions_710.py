@@ -43,6 +43,7 @@ async def test_a_connector_lives_under_its_old_name(client: Any, jira: Any, base
     one = f"{base}{ACTION}/{made['id']}"
 
     changed = await client.put(one, json=an_update(jira, name="New"))
+    read = await client.get(one)
     listed = await client.get(f"{base}{ALL}")
     deleted = await client.delete(one)
 
@@ -55,7 +56,7 @@ async def test_a_connector_lives_under_its_old_name(client: Any, jira: Any, base
         "isDeprecated": False,
         "isMissingSecrets": False,
     }
-    assert changed.json() == {**made, "name": "New"}
+    assert changed.json() == read.json() == {**made, "name": "New"}
     assert listed.json() == [{**made, "name": "New", "referencedByCount": 0}]
     assert (deleted.status_code, deleted.content) == (204, b"")
     missing = await client.get(one)
