@@ -40,7 +40,7 @@ from casebridge.services.files import sweep
 from casebridge.services.ground import Ground, PushSettings
 from casebridge.settings import Loaded, Preconfigured, Settings, load, masked_url
 from casebridge.storage import connectors as stored_connectors
-from casebridge.storage.blobs import Blobs
+from casebridge.storage.blobs import Blobs, FileStore
 from casebridge.storage.migrations import HEAD, migrate_apart, schema_number
 from casebridge.storage.opening import open_database
 from casebridge.storage.session import Database
@@ -176,7 +176,13 @@ async def _sweep(ground: Ground, settings: Settings) -> None:
     """Put files in order after a crash. With SQLite nobody else serves this store, so no upload can be under way."""
     assert ground.blobs is not None
     patience = timedelta(0) if settings.database_url is None else UPLOAD_PATIENCE
-    mended = await sweep(ground.database, ground.blobs, ground.now(), patience)
+    try:
+        await ground.blobs.check()
+        mended = await sweep(ground.database, ground.blobs, ground.now(), patience)
+    except StorageUnavailable as error:
+        # Cases are of use without their files, and a bucket may come back; a request for a file is told.
+        log.warning("files cannot be used, and were not put in order", reason=str(error))
+        return
     if mended:
         log.warning("files that an earlier stop left behind were put in order", count=mended)
 
@@ -324,7 +330,7 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
         attachment_types=AttachmentTypes().with_more(
             settings.external_reference_types, settings.persistable_state_types
         ),
-        blobs=Blobs(settings.data / "files"),
+        blobs=_file_store(settings),
         file_rules=FileRules(settings.files_max_bytes or None, frozenset(settings.files_mime_types) or ALLOWED_TYPES),
         push=PushSettings(
             lease_s=settings.lease_s,
@@ -336,6 +342,26 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
             circuit_faults=settings.circuit_faults,
             circuit_probe_s=settings.circuit_probe_s,
         ),
+    )
+
+
+def _file_store(settings: Settings) -> FileStore:
+    """Where contents of files are kept."""
+    if settings.files_bucket is None:
+        return Blobs(settings.data / "files")
+    # Its library is loaded by those alone who use it.
+    from casebridge.storage.bucket import Bucket, BucketPlace
+    from casebridge.storage.bucket_parts import Keys
+
+    id_, secret = settings.files_access_key_id, settings.files_secret_access_key
+    return Bucket(
+        BucketPlace(
+            name=settings.files_bucket,
+            prefix=settings.files_prefix,
+            endpoint=settings.files_endpoint,
+            region=settings.files_region,
+            keys=None if id_ is None or secret is None else Keys(id_, secret),
+        )
     )
 
 

@@ -69,7 +69,7 @@ class Preconfigured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SERVER, _STORE, _HTTP, _CONNECTORS, _PUSHES, _LOGS = "Server", "Store", "HTTP", "Connectors", "Pushes", "Logs"
-_ATTACHMENTS = "Attachments"
+_ATTACHMENTS, _FILES = "Attachments", "Files"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +149,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auto_push_quiet_s: Annotated[
         float, Knob(_PUSHES, "How long changes of a case are gathered before it is pushed by itself.", "s", least=0)
     ] = 2.0
+    files_bucket: Annotated[
+        str | None, Knob(_FILES, "Bucket of a store that speaks S3 for contents; without it, the data folder.")
+    ] = None
+    files_prefix: Annotated[
+        str, Knob(_FILES, "What the names of our objects in the bucket begin with; nobody else may use it.")
+    ] = "casebridge"
+    files_endpoint: Annotated[
+        str | None, Knob(_FILES, "Address of the store, such as https://minio.example.org; without it, Amazon's.")
+    ] = None
+    files_region: Annotated[str, Knob(_FILES, "Region of the bucket; many stores take any.")] = "us-east-1"
+    files_access_key_id: Annotated[
+        str | None, Knob(_FILES, "Key that opens the bucket; without it, what the machine offers.", secret=True)
+    ] = None
+    files_secret_access_key: Annotated[str | None, Knob(_FILES, "Secret of that key.", secret=True)] = None
     external_reference_types: Annotated[
         tuple[str, ...],
         Knob(_ATTACHMENTS, "Type ids of external references taken besides .files, endpoint, osquery and indicator."),
@@ -475,6 +489,7 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
         yield "database_url", "expected postgresql://user@host/database"
     if settings.database_url is None and settings.workers > 1:
         yield "workers", f"expected 1 with SQLite, given {settings.workers}; more need PostgreSQL, see database_url"
+    yield from _broken_files(settings)
     if settings.retry_max_s < settings.retry_first_s:
         yield "retry_max_s", f"expected at least retry_first_s, {settings.retry_first_s:g} s"
     if settings.admin_password is not None and not settings.admin_password.strip():
@@ -483,6 +498,27 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
         yield "data", f"expected a folder, but {blocking} is a file"
     if settings.encryption_key_file is not None and settings.encryption_key_file.is_dir():
         yield "encryption_key_file", f"expected a file, but {settings.encryption_key_file} is a folder"
+
+
+def _broken_files(settings: Settings) -> Iterable[tuple[str, str]]:
+    if settings.files_bucket is not None and not re.fullmatch(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", settings.files_bucket
+    ):
+        yield "files_bucket", f"expected the name of a bucket, given {settings.files_bucket!r}"
+    segments = settings.files_prefix.split("/")
+    if settings.files_prefix and not all(
+        re.fullmatch(r"[A-Za-z0-9._-]+", each) and each.strip(".") for each in segments
+    ):
+        yield "files_prefix", f"expected letters, digits and . _ - between /, given {settings.files_prefix!r}"
+    if settings.files_endpoint is not None and not _is_url(settings.files_endpoint, ("http", "https")):
+        yield "files_endpoint", "expected http:// or https:// and a host"
+    elif settings.files_endpoint is not None and "@" in settings.files_endpoint:
+        yield "files_endpoint", "expected an address without user and password; see files_access_key_id"
+    if not re.fullmatch(r"[A-Za-z0-9-]+", settings.files_region):
+        yield "files_region", f"expected letters, digits and -, given {settings.files_region!r}"
+    if (settings.files_access_key_id is None) != (settings.files_secret_access_key is None):
+        missing = "files_secret_access_key" if settings.files_secret_access_key is None else "files_access_key_id"
+        yield missing, "the key and its secret are given together, or neither"
 
 
 def _is_base_path(path: str) -> bool:

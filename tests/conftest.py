@@ -28,6 +28,7 @@ import pytest
 from casebridge.storage.migrations import migrate
 from casebridge.storage.opening import open_database
 from casebridge.storage.session import Database
+from tests.s3 import S3Server, serving_s3
 
 PREFIX = "casebridge_test_"
 LOCAL_DSN = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -89,6 +90,13 @@ async def database(database_target: str) -> AsyncIterator[Database]:
     opened = await open_database(database_target)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A store that speaks S3, over real HTTP."""
+    with serving_s3() as server:
+        yield server
 
 
 class PostgreSQLServer:

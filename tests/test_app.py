@@ -6,13 +6,16 @@ import asyncio
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from casebridge import app
 from casebridge.app import Program, StoreRefused, asgi, build, holding, is_current
 from casebridge.services.ground import Ground
 from casebridge.settings import Settings
 from casebridge.storage.migrations import HEAD
+from tests.s3 import KEYS, S3Server
 
 PASSWORD = "correct horse battery"
 
@@ -185,3 +188,39 @@ async def test_what_a_crash_left_of_files_is_put_in_order_at_start(settings: Set
     await program.close()
 
     assert list(folder.iterdir()) == []
+
+
+async def test_a_bucket_that_cannot_be_reached_does_not_keep_the_server_from_starting(settings: Settings):
+    away = msgspec.structs.replace(
+        settings,
+        files_bucket="files",
+        files_endpoint="http://127.0.0.1:9",
+        files_access_key_id="key",
+        files_secret_access_key="hunter2",
+    )
+
+    with capture_logs() as logs:
+        program = await start(away)
+    await program.close()
+
+    (told,) = [each["reason"] for each in logs if each["event"].startswith("files cannot be used")]
+    assert "files_endpoint" in told
+    assert "hunter2" not in str(logs)
+
+
+async def test_what_a_crash_left_in_a_bucket_is_put_in_order_at_start(settings: Settings, s3: S3Server):
+    place = s3.new_bucket("casebridge")
+    s3.broken_off(place, "casebridge/half")
+    here = msgspec.structs.replace(
+        settings,
+        files_bucket=place.name,
+        files_endpoint=place.endpoint,
+        files_region=place.region,
+        files_access_key_id=KEYS.id,
+        files_secret_access_key=KEYS.secret,
+    )
+
+    program = await start(here)
+    await program.close()
+
+    assert s3.uploads(place) == []

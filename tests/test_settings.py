@@ -195,6 +195,9 @@ def test_an_unknown_variable_is_warned_about_with_the_nearest_one():
         ({"database_url": "mysql://u:hunter2@db/x"}, {}),
         ({"database_url": "postgresql://u:hunter2@db:x/y"}, {}),
         ({"workers": "3", "admin_password": "hunter2\n"}, {}),
+        ({}, {"CASEBRIDGE_FILES_SECRET_ACCESS_KEY": "hunter2"}),
+        ({}, {"CASEBRIDGE_FILES_ACCESS_KEY_ID": "hunter2"}),
+        ({"files_endpoint": "https://u:hunter2@minio"}, {}),
     ],
 )
 def test_a_refusal_never_shows_a_secret(options: dict[str, str], environ: dict[str, str]):
@@ -202,7 +205,9 @@ def test_a_refusal_never_shows_a_secret(options: dict[str, str], environ: dict[s
 
 
 def test_settings_do_not_show_themselves():
-    settings = load({"admin_password": "hunter2", "database_url": "postgresql://u:hunter2@db/x"}, {}).settings
+    given = {"admin_password": "hunter2", "database_url": "postgresql://u:hunter2@db/x"}
+    keys = {"files_access_key_id": "hunter2", "files_secret_access_key": "hunter2"}
+    settings = load(given | keys, {}).settings
 
     assert "hunter2" not in repr(settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -25,7 +26,15 @@ from casebridge.domain.case import (
 )
 from casebridge.domain.custom_field import CustomFieldDefinition
 from casebridge.domain.delivery import CANCELLED, SENDING, DeliveryError
-from casebridge.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound, NothingChanged, VersionConflict
+from casebridge.domain.errors import (
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    NothingChanged,
+    StorageUnavailable,
+    VersionConflict,
+)
 from casebridge.domain.query import CaseFilter, CaseQuery, StatusCounts
 from casebridge.domain.text import check_count, repeated
 from casebridge.domain.user import User
@@ -283,8 +292,10 @@ async def delete(ground: Ground, asking: Asking, ids: Sequence[str], *, only_own
         except Conflict:
             # Changed while we looked at it: a deletion names no version, so it looks again.
             continue
-        if ground.blobs is not None:
-            await ground.blobs.remove(*gone)
+        if ground.blobs is not None and gone:
+            # The cases are gone, whatever becomes of the contents: a sweep does what this cannot.
+            with suppress(StorageUnavailable):
+                await ground.blobs.remove(*gone)
         return
 
 

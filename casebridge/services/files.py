@@ -7,7 +7,7 @@ is always left over, and READY without content is always a loss.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ from casebridge.services.attachments import WithAttachments, save_new, save_with
 from casebridge.services.cases import check_budget, get, load_with_attachments
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import files
-from casebridge.storage.blobs import PART, Blobs, Content
+from casebridge.storage.blobs import PART, Content, FileStore
 from casebridge.storage.session import Database
 
 STORED_NAME = 256
@@ -250,7 +250,7 @@ async def _file(ground: Ground, asking: Asking, kind: str, id_: str) -> StoredFi
     return file
 
 
-def _blobs(ground: Ground) -> Blobs:
+def _blobs(ground: Ground) -> FileStore:
     if ground.blobs is None:
         raise StorageUnavailable("This server has no folder for files.")
     return ground.blobs
@@ -277,25 +277,31 @@ async def delete_many(ground: Ground, asking: Asking, case_id: str, ids: Sequenc
             await ground.database.commit(writes)
         elif not await save_without(ground, asking, case, attached, {each.id for each in gone}, writes):
             continue
-        await _blobs(ground).remove(*stored)
+        if stored:
+            # They are gone for everybody, whatever becomes of their contents: a sweep does what this cannot.
+            with suppress(StorageUnavailable):
+                await _blobs(ground).remove(*stored)
         return
 
 
 # After a crash
 
 
-async def sweep(database: Database, blobs: Blobs, now: datetime, patience: timedelta) -> int:
+async def sweep(database: Database, blobs: FileStore, now: datetime, patience: timedelta) -> int:
     """Put records and contents in order; how much was put right.
 
     Content without a record is deleted, READY without content has failed, and so has an upload that nobody has touched
-    for `patience`. Safe beside other servers: a content always has its record before it is there.
+    for `patience`. Safe beside other servers: a content always has its record before it is there. StorageUnavailable,
+    and nothing is touched, when contents and records have nothing in common.
     """
     names = await blobs.names()
     known = {each.id: each for each in await files.list_everywhere(database)}
     # Listed again: what became READY in between has its content by now.
     present = await blobs.names()
-    orphans = {name for name in (each.removesuffix(PART) for each in names) if name not in known}
-    await blobs.remove(*orphans)
+    _check_belonging(known, names | present)
+    orphans = {name for name in names if _is_left_over(name, known)}
+    if orphans:
+        await blobs.remove(*orphans)
     lost = [
         each
         for each in known.values()
@@ -306,5 +312,22 @@ async def sweep(database: Database, blobs: Blobs, now: datetime, patience: timed
         failed = msgspec.structs.replace(each, status=FAILED, updated_at=now)
         with suppress(VersionConflict):
             await database.commit([files.update_write(each, failed)])
-            await blobs.remove(each.id)
+            await blobs.remove(each.id, f"{each.id}{PART}")
     return len(orphans) + len(lost)
+
+
+def _check_belonging(known: Mapping[str, StoredFile], names: Collection[str]) -> None:
+    """StorageUnavailable when this looks like the contents of another database: no crash loses or leaves them all."""
+    whole = {each for each in names if not each.endswith(PART)}
+    ready = sum(each.status == READY for each in known.values())
+    if (ready > 1 or len(whole) > 1) and not whole & known.keys():
+        raise StorageUnavailable(
+            f"None of the {ready} files of the database is among the {len(whole)} contents found: "
+            "this looks like another folder, bucket, prefix or database than before."
+        )
+
+
+def _is_left_over(name: str, known: Mapping[str, StoredFile]) -> bool:
+    """Whether a content, or an unfinished one, belongs to no record that has it or is just getting it."""
+    record = known.get(name.removesuffix(PART))
+    return record is None or (name.endswith(PART) and record.status != UPLOADING)

@@ -17,7 +17,7 @@ from casebridge.domain.file import FileRules
 from casebridge.domain.space import Space
 from casebridge.domain.user import Actor
 from casebridge.security.vault import Vault
-from casebridge.storage.blobs import Blobs
+from casebridge.storage.blobs import FileStore
 from casebridge.storage.session import Database
 
 
@@ -59,7 +59,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     public_base_url: str | None = None
     push: PushSettings = PushSettings()
     attachment_types: AttachmentTypes = AttachmentTypes()
-    blobs: Blobs | None = None
+    blobs: FileStore | None = None
     file_rules: FileRules = FileRules()
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
