@@ -65,11 +65,11 @@ class Pages(BaseHTTPRequestHandler):
         uploads = "".join(
             f"<Upload><Key>{quote(key)}</Key><UploadId>{id_}</UploadId></Upload>" for key, id_ in left[:2]
         )
-        is_cut = len(left) > 2
-        more = (
-            f"<NextKeyMarker>{quote(left[1][0])}</NextKeyMarker><NextUploadIdMarker>{left[1][1]}</NextUploadIdMarker>"
-        )
-        body = f"<R><IsTruncated>{str(is_cut).lower()}</IsTruncated>{more if is_cut else ''}{uploads}</R>".encode()
+        more = ""
+        if is_cut := len(left) > 2:
+            key, upload = left[1]
+            more = f"<NextKeyMarker>{quote(key)}</NextKeyMarker><NextUploadIdMarker>{upload}</NextUploadIdMarker>"
+        body = f"<R><IsTruncated>{str(is_cut).lower()}</IsTruncated>{more}{uploads}</R>".encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
