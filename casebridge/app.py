@@ -341,6 +341,7 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
             retry=RetryRule(settings.retry_first_s, settings.retry_max_s, settings.retry_attempts),
             circuit_faults=settings.circuit_faults,
             circuit_probe_s=settings.circuit_probe_s,
+            auto_push_quiet_s=settings.auto_push_quiet_s,
         ),
     )
 

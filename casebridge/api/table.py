@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from casebridge.api import (
     attachments,
+    automation,
     cases,
     configure,
     connector_care,
@@ -40,6 +41,7 @@ ROUTES = (
     *metrics.ROUTES,
     *push.ROUTES,
     *connector_care.ROUTES,
+    *automation.ROUTES,
     *legacy_cases.ROUTES,
     *legacy_comments.ROUTES,
     *legacy_push.ROUTES,

@@ -83,7 +83,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     `read_point` is the number of the newest user action that was read; `step` the write whose outcome is not known
     yet; `marks` what the connector added to a create, to be the same in its repeats; `lease_id` names the claim that
-    may act on it, until `lease_until`.
+    may act on it, until `lease_until`. `gathers`: further changes become part of it, as long as it waits for its first
+    try; `asked_at` is the number of the newest record that asked for it, 0 when a person did.
     """
 
     id: str
@@ -113,6 +114,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     lease_id: str | None = None
     lease_until: datetime | None = None
     idempotency_key: str | None = None
+    gathers: bool = False
+    asked_at: int = 0
+
+    @property
+    def is_gathering(self) -> bool:
+        """Whether a further change becomes part of it."""
+        return self.gathers and self.attempt_count == 0 and self.state in (QUEUED, WAITING)
 
 
 class RetryRule(msgspec.Struct, frozen=True):

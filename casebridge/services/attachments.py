@@ -38,6 +38,8 @@ from casebridge.domain.text import trimmed
 from casebridge.domain.user_action import Activity
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
+from casebridge.services import automation
+from casebridge.services.automation import Changed
 from casebridge.services.cases import check_budget, load_with_attachments, unit
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import alerts, attachments, cases, files
@@ -187,7 +189,9 @@ async def save_new(
         Activity("comment", "create", {"comment": dict(payload)}, each.id)
         for payload, each in zip(told, made, strict=True)
     ]
-    work.update(case, msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counts), activity)
+    touched = msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counts)
+    work.update(case, touched, activity)
+    work.also(*await automation.pushes(ground, asking, [Changed(touched, activity)]))
     for each in made:
         work.attach(each)
     work.also(*alerts.link_writes(case, known, ids), *also)
@@ -257,7 +261,9 @@ async def _save_edited(
     counts = recounted(case.counts, [stored.payload], [new], total)
     work = unit(ground, asking, at=now)
     touched = msgspec.structs.replace(case, updated_at=now, updated_by=by, counts=counts)
-    work.update(case, touched, [Activity("comment", "update", {"comment": new}, stored.id)])
+    activity = [Activity("comment", "update", {"comment": new}, stored.id)]
+    work.update(case, touched, activity)
+    work.also(*await automation.pushes(ground, asking, [Changed(touched, activity)]))
     work.replace_attachment(stored, edited)
     work.also(*alerts.link_writes(case, before, after))
     work.audit("case_comment_update", "cases-comments", [stored.id])

@@ -40,8 +40,11 @@ from casebridge.domain.text import check_count, repeated
 from casebridge.domain.user import User
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
+from casebridge.services import automation
+from casebridge.services.automation import Changed
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import attachments, cases, categories, configurations, files, outbox
+from casebridge.storage import automation as stored_automation
 from casebridge.storage.unit import Unit
 
 
@@ -77,7 +80,8 @@ def unit(ground: Ground, asking: Asking, *, by: User | None = None, at: datetime
 async def open_new(ground: Ground, asking: Asking, new: NewCase, rules: Rules = TODAY) -> Case:
     """A new case with the id and numbers the store gave it."""
     check_new_case(new, rules)
-    definitions = await _definitions(ground, asking, new.owner)
+    configuration, automated = await stored_automation.beside_configuration(ground.database, asking.space.id, new.owner)
+    definitions = () if configuration is None else configuration.custom_fields
     now = ground.now()
     change = open_case(
         new,
@@ -94,6 +98,7 @@ async def open_new(ground: Ground, asking: Asking, new: NewCase, rules: Rules = 
         require(asking.actor, "assignCase", new.owner, asking.space)
     work = unit(ground, asking, at=now)
     work.open(change.case, change.activity)
+    work.also(*await automation.pushes(ground, asking, [Changed(change.case, change.activity)], automated))
     work.audit("case_create", "cases", [change.case.id])
     return (await work.save())[0]
 
@@ -217,9 +222,12 @@ async def change(
         raise NothingChanged
     now = ground.now()
     work = unit(ground, asking, at=now)
+    done = []
     for case, changes in real:
         changed = await _changed(ground, asking, case, changes, rules, now)
         work.update(case, changed.case, changed.activity)
+        done.append(Changed(changed.case, changed.activity))
+    work.also(*await automation.pushes(ground, asking, done))
     work.audit("case_update", "cases", [case.id for case, _ in real])
     return await work.save()
 

@@ -50,7 +50,9 @@ async def retry(ground: Ground, asking: Asking, id_: str) -> Delivery:
     require(asking.actor, "pushCase", delivery.owner, asking.space)
     check_arrow(delivery, QUEUED)
     now = ground.now()
-    queued = msgspec.structs.replace(delivery, state=QUEUED, retries=True, next_attempt_at=now, updated_at=now)
+    queued = msgspec.structs.replace(
+        delivery, state=QUEUED, retries=True, gathers=False, next_attempt_at=now, updated_at=now
+    )
     moved = await _move(ground, asking, "delivery_retry", delivery, queued)
     await ground.database.hint()
     return moved

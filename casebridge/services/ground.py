@@ -29,6 +29,7 @@ class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
     lookup_lag_s: float = 10.0
     call_timeout_s: float = 60.0
     worker_poll_s: float = 2.0
+    auto_push_quiet_s: float = 2.0
     retry: RetryRule = RetryRule()
     circuit_faults: int = 5
     circuit_probe_s: float = 60.0

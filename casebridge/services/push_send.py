@@ -75,7 +75,7 @@ class Sender:
     def needs_person(self) -> bool:
         """Whether the write that is open may only be repeated by hand: it cannot be looked up."""
         step = self.delivery.step
-        return self._worker is not None and step is not None and not _can_settle(self._worker, step)
+        return self._worker is not None and step is not None and not can_settle(self._worker, step)
 
     def take_unsaved(self) -> list[Write]:
         """Ledger entries of the last call that are still to be written, with the outcome of the whole."""
@@ -216,7 +216,7 @@ class Sender:
         """Look up every write whose outcome is unknown; the record's id if there is one (push.md 1, step 5)."""
         others = [each for each in self._loaded.open if each.id != self.delivery.id]
         for each in [*others, self.delivery]:
-            if each.step is None or (each.state == CANCELLED and not _can_settle(worker, each.step)):
+            if each.step is None or (each.state == CANCELLED and not can_settle(worker, each.step)):
                 # Where nobody can look, whoever withdrew the delivery has decided.
                 continue
             there, external_id = await self._settle(worker, each.step, external_id)
@@ -233,7 +233,7 @@ class Sender:
         if step.kind == _CREATE:
             if external_id is not None:
                 return True, external_id
-            if not _can_settle(worker, step):
+            if not can_settle(worker, step):
                 self._require_person(step)
                 return True, await self._send_create(worker, step)
             found = await self._look_for_incident(worker, step)
@@ -276,7 +276,7 @@ class Sender:
         known = self._accepted.get(step.comment_id)
         if known is not None and known.revision >= step.revision:
             return True
-        if not _can_settle(worker, step):
+        if not can_settle(worker, step):
             self._require_person(step)
             await self._send_comment(worker, step)
             return True
@@ -344,7 +344,7 @@ class Sender:
         self.delivery = msgspec.structs.replace(moved, version=rows[0][0]["version"])
 
 
-def _can_settle(worker: ConnectorType, step: Step) -> bool:
+def can_settle(worker: ConnectorType, step: Step) -> bool:
     """Whether it can be found out what became of a write, or it does no harm to send it again."""
     if step.kind == _CREATE:
         return worker.can_look_for(step.fields or {})

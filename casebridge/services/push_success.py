@@ -111,7 +111,8 @@ def _overtake(loaded: Loaded, sender: Sender, now: datetime) -> list[Write]:
     """End the pair's earlier deliveries: this one has sent all that they would have."""
     writes = []
     for each in loaded.open:
-        if each.id == sender.delivery.id or each.state == SENDING:
+        if each.id == sender.delivery.id or each.state == SENDING or each.asked_at > loaded.read_point:
+            # The last one: a change made while this push was under way became part of it.
             continue
         shown = each.state == UNCERTAIN and each.id in sender.confirmed
         error = None if shown else DeliveryError("configuration", "Overtaken by a newer push of the case.", True)

@@ -9,7 +9,7 @@ from casebridge.domain.case import CLOSED
 from casebridge.domain.delivery import MANUAL, QUEUED, SENDING, Delivery
 from casebridge.domain.errors import ConnectorError, NotFound, PushFailed
 from casebridge.domain.user import Actor
-from casebridge.services import circuit
+from casebridge.services import circuit, push_hold
 from casebridge.services import connectors as connector_verbs
 from casebridge.services.ground import Ground
 from casebridge.services.push_fault import settle_fault
@@ -26,7 +26,7 @@ async def take_up(ground: Ground, delivery: Delivery) -> None:
     if delivery.state == SENDING:
         await abandon(ground, delivery)
         return
-    if await circuit.holds_back(ground, delivery):
+    if await push_hold.holds_back(ground, delivery) or await circuit.holds_back(ground, delivery):
         return
     now = ground.now()
     first = delivery.attempt_count == 0

@@ -21,7 +21,7 @@ async def list_all(database: Database, space: str, owners: Sequence[str]) -> lis
     rows = await database.read(
         f"SELECT version, doc FROM configuration WHERE {where.text} ORDER BY created_at, version", where.params
     )
-    return [_from_row(version, doc) for version, doc in rows]
+    return [from_row(version, doc) for version, doc in rows]
 
 
 async def of_owner(database: Database, space: str, owner: str) -> Configuration | None:
@@ -30,7 +30,7 @@ async def of_owner(database: Database, space: str, owner: str) -> Configuration 
         "SELECT version, doc FROM configuration WHERE space = :space AND owner = :owner",
         {"space": space, "owner": owner},
     )
-    return _from_row(*rows[0]) if rows else None
+    return from_row(*rows[0]) if rows else None
 
 
 async def get(database: Database, space: str, id_: str) -> Configuration | None:
@@ -38,7 +38,7 @@ async def get(database: Database, space: str, id_: str) -> Configuration | None:
     rows = await database.read(
         "SELECT version, doc FROM configuration WHERE id = :id AND space = :space", {"id": id_, "space": space}
     )
-    return _from_row(*rows[0]) if rows else None
+    return from_row(*rows[0]) if rows else None
 
 
 def put_write(configuration: Configuration) -> Write:
@@ -91,5 +91,6 @@ def update_write(old: Configuration, new: Configuration, conflict: Refused) -> W
     )
 
 
-def _from_row(version: int, doc: str) -> Configuration:
+def from_row(version: int, doc: str) -> Configuration:
+    """The configuration of a version and its document."""
     return msgspec.structs.replace(_decoder.decode(doc), version=version)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -42,8 +42,8 @@ def insert_write(delivery: Delivery, busy: Refused | None = None) -> Write:
     """Stores a new delivery. One that begins as `sending` takes the turn of its pair; `busy` when that is taken."""
     return Write(
         "INSERT INTO delivery (seq, version, id, space, case_id, connector_id, owner, state, next_attempt_at, "
-        "lease_id, lease_until, doc) VALUES (next_delivery(), next_version(), :id, :space, :case_id, :connector_id, "
-        ":owner, :state, :next_attempt_at, :lease_id, :lease_until, :doc) "
+        "lease_id, lease_until, gathers, doc) VALUES (next_delivery(), next_version(), :id, :space, :case_id, "
+        ":connector_id, :owner, :state, :next_attempt_at, :lease_id, :lease_until, :gathers, :doc) "
         "ON CONFLICT (case_id, connector_id) WHERE state = 'sending' DO NOTHING RETURNING version",
         {
             **_moving(delivery),
@@ -57,12 +57,37 @@ def insert_write(delivery: Delivery, busy: Refused | None = None) -> Write:
     )
 
 
+def gather_write(delivery: Delivery, dialect: Literal["sqlite", "postgresql"]) -> Write:
+    """Stores a delivery that a change asks for, or makes the change part of the one that gathers changes of the pair.
+
+    That keeps its id and times, and is of the newest change and its user from then on.
+    """
+    insert = insert_write(delivery)
+    head, _, _ = insert.sql.partition("ON CONFLICT")
+    return Write(
+        f"{head}ON CONFLICT (case_id, connector_id) WHERE gathers = 1 "
+        f"DO UPDATE SET version = excluded.version, doc = {_MERGED[dialect]}",
+        insert.params,
+    )
+
+
+_KEPT = ("id", "created_at", "state", "next_attempt_at")
+_MERGED = {
+    "sqlite": "json_set(excluded.doc, '$.updated_at', excluded.doc ->> 'created_at', "
+    + ", ".join(f"'$.{key}', delivery.doc ->> '{key}'" for key in _KEPT)
+    + ")",
+    "postgresql": "excluded.doc || jsonb_build_object('updated_at', excluded.doc -> 'created_at', "
+    + ", ".join(f"'{key}', delivery.doc -> '{key}'" for key in _KEPT)
+    + ")",
+}
+
+
 def move_write(old: Delivery, new: Delivery, conflict: Refused) -> Write:
     """Replaces a delivery that is still at the version of `old`, else `conflict`; gives back the new `version`."""
     return Write(
         "UPDATE delivery SET version = next_version(), state = :state, next_attempt_at = :next_attempt_at, "
-        "lease_id = :lease_id, lease_until = :lease_until, doc = :doc WHERE id = :id AND version = :at_version "
-        "RETURNING version",
+        "lease_id = :lease_id, lease_until = :lease_until, gathers = :gathers, doc = :doc "
+        "WHERE id = :id AND version = :at_version RETURNING version",
         {**_moving(new), "id": old.id, "at_version": old.version},
         conflict=conflict,
     )
@@ -181,6 +206,7 @@ def _moving(delivery: Delivery) -> dict[str, Any]:
         "next_attempt_at": _ms(delivery.next_attempt_at),
         "lease_id": delivery.lease_id,
         "lease_until": _ms(delivery.lease_until),
+        "gathers": 1 if delivery.is_gathering else None,
         "doc": _encoder.encode(delivery).decode(),
     }
 

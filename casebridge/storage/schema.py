@@ -265,6 +265,16 @@ connector_settings = Table(
     Column("doc", DOC, nullable=False),
 )
 
+automation = Table(
+    # What the cases of an owner do by themselves.
+    "automation",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("owner", TEXT, primary_key=True),
+    Column("version", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+)
+
 connector_health = Table(
     # Passing faults of a connector in a row, and when its circuit may be probed next.
     "connector_health",
@@ -292,6 +302,8 @@ delivery = Table(
     Column("lease_id", TEXT),
     Column("lease_until", BIG),
     Column("doc", DOC, nullable=False),
+    # 1 while it takes in further changes: it waits, was asked for by a change and was never tried.
+    Column("gathers", SmallInteger),
     Index("delivery_id", "id", unique=True),
     Index("delivery_pair", "case_id", "connector_id", "seq"),
     Index("delivery_space", "space", "seq"),
@@ -304,6 +316,15 @@ Index(
     unique=True,
     postgresql_where=delivery.c.state == "sending",
     sqlite_where=delivery.c.state == "sending",
+)
+Index(
+    # At most one delivery of a case and connector takes in changes.
+    "delivery_gathering",
+    delivery.c.case_id,
+    delivery.c.connector_id,
+    unique=True,
+    postgresql_where=delivery.c.gathers == 1,
+    sqlite_where=delivery.c.gathers == 1,
 )
 _OPEN = delivery.c.state.in_(["queued", "sending", "waiting", "uncertain"])
 Index("delivery_open", delivery.c.state, delivery.c.next_attempt_at, postgresql_where=_OPEN, sqlite_where=_OPEN)
