@@ -243,10 +243,11 @@ def insert_writes(case: Case, dialect: Dialect) -> list[Write]:
         return [insert]
     index = Write(
         "INSERT INTO case_words (rowid, title, description, keywords) "
-        "VALUES ((SELECT pk FROM cases WHERE id = :id), :title, :description, :keywords)",
-        {"id": case.id, **_indexed(words)},
+        "VALUES (present_pk(), :title, :description, :keywords)",
+        _indexed(words),
+        late=True,
     )
-    return [insert, index, *_wide_inserts(case, by_id=True)]
+    return [insert, *_wide_inserts(case, is_new=True), index]
 
 
 _VECTOR = "CAST(CAST(:words AS text) AS tsvector)"
@@ -279,7 +280,7 @@ def update_writes(old: Case, new: Case, dialect: Dialect) -> list[Write]:
     if old_words != new_words:
         writes += [_unindex(old.pk, old_words), _reindex(old.pk, new_words)]
     if old.tags != new.tags or old.assignees != new.assignees or old.status != new.status:
-        writes += [*_wide_deletes(old), *_wide_inserts(new, by_id=False)]
+        writes += [*_wide_deletes(old), *_wide_inserts(new, is_new=False)]
     return writes
 
 
@@ -289,6 +290,7 @@ def _unindex(pk: int, words: CaseWords) -> Write:
         "INSERT INTO case_words (case_words, rowid, title, description, keywords) "
         "VALUES ('delete', :pk, :title, :description, :keywords)",
         {"pk": pk, **_indexed(words)},
+        late=True,
     )
 
 
@@ -296,6 +298,7 @@ def _reindex(pk: int, words: CaseWords) -> Write:
     return Write(
         "INSERT INTO case_words (rowid, title, description, keywords) VALUES (:pk, :title, :description, :keywords)",
         {"pk": pk, **_indexed(words)},
+        late=True,
     )
 
 
@@ -342,24 +345,24 @@ def _as_json(values: Sequence[str]) -> str:
     return _encoder.encode(values).decode()
 
 
-def _wide_inserts(case: Case, *, by_id: bool) -> list[Write]:
-    pk = "(SELECT pk FROM cases WHERE id = :id)" if by_id else ":pk"
+def _wide_inserts(case: Case, *, is_new: bool) -> list[Write]:
+    """The rows of what a case has several of; one statement a table, since each costs a change of threads."""
+    pk = "present_pk()" if is_new else ":pk"
     fixed = {
         "space": case.space,
         "owner": case.owner,
         "status": STATUSES.index(case.status),
         "created_at": to_ms(case.created_at),
         "pk": case.pk,
-        "id": case.id,
     }
     return [
         Write(
             f"INSERT INTO {table} (space, {column}, owner, status, created_at, case_pk) "
-            f"VALUES (:space, :value, :owner, :status, :created_at, {pk})",
-            {**fixed, "value": value},
+            f"SELECT :space, value, :owner, :status, :created_at, {pk} FROM json_each(:listed)",
+            {**fixed, "listed": _as_json(list(dict.fromkeys(values)))},
         )
         for table, column, values in _wide(case)
-        for value in dict.fromkeys(values)
+        if values
     ]
 
 

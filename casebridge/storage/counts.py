@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from casebridge.domain.case import CLOSED, IN_PROGRESS, OPEN, Case
 from casebridge.domain.query import StatusCounts
 from casebridge.storage.session import FEW_ROWS, Database, Write, insert_many, insert_rows
@@ -29,17 +31,48 @@ def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["s
             continue
         _count(deltas, old, -1)
         _count(deltas, new, +1)
-    slot = random.randrange(_SLOTS) if dialect == "postgresql" else 0
-    # One order for everybody, so that two changes never wait for each other in a circle.
-    rows = [(*key, slot, *delta) for key, delta in sorted(deltas.items()) if any(delta)]
-    if not rows:
+    changed = {key: (delta[0], delta[1], delta[2]) for key, delta in deltas.items() if any(delta)}
+    if not changed:
         return []
+    return _listed_writes(changed) if dialect == "sqlite" else [_spread_write(changed)]
+
+
+_Deltas = dict[tuple[str, str, str], tuple[int, int, int]]
+_ADD = "ON CONFLICT (space, owner, tag, slot) DO UPDATE SET " + ", ".join(
+    f"{name} = case_count.{name} + excluded.{name}" for name in _NUMBERS
+)
+
+
+def _listed_writes(changed: _Deltas) -> list[Write]:
+    """For SQLite: the counts of an owner mostly change alike, so that a list of tags says it all."""
+    alike: dict[tuple[str, str, tuple[int, int, int]], list[str]] = {}
+    for (space, owner, tag), delta in changed.items():
+        alike.setdefault((space, owner, delta), []).append(tag)
+    return [
+        Write(
+            "INSERT INTO case_count (space, owner, tag, slot, open, in_progress, closed) "
+            f"SELECT :space, :owner, value, 0, :open, :in_progress, :closed FROM json_each(:tags) WHERE true {_ADD}",
+            {
+                "space": space,
+                "owner": owner,
+                "tags": msgspec.json.encode(tags).decode(),
+                **dict(zip(_NUMBERS, delta, strict=True)),
+            },
+        )
+        for (space, owner, delta), tags in alike.items()
+    ]
+
+
+def _spread_write(changed: _Deltas) -> Write:
+    """For PostgreSQL: over slots, so that not every change waits for the same rows."""
+    slot = random.randrange(_SLOTS)
+    # One order for everybody, so that two changes never wait for each other in a circle.
+    rows = [(*key, slot, *delta) for key, delta in sorted(changed.items())]
     if len(rows) <= FEW_ROWS:
         insert = insert_rows("case_count", tuple(_COLUMNS), rows)
     else:
-        insert = insert_many("case_count", _COLUMNS, rows, dialect)
-    add = ", ".join(f"{name} = case_count.{name} + excluded.{name}" for name in _NUMBERS)
-    return [Write(f"{insert.sql} ON CONFLICT (space, owner, tag, slot) DO UPDATE SET {add}", insert.params)]
+        insert = insert_many("case_count", _COLUMNS, rows, "postgresql")
+    return Write(f"{insert.sql} {_ADD}", insert.params)
 
 
 def _count(deltas: dict[tuple[str, str, str], list[int]], case: Case | None, step: int) -> None:

@@ -9,6 +9,8 @@ Statements are plain SQL with `:name` parameters that both databases understand;
 - `next_version()`, `next_pk()`, `next_delivery()`, `next_audit()`: running numbers, gaps allowed;
 - `next_incremental(:space)`: the running number of cases in a space; `SELECT start_numbers(:space)` begins it.
 
+On SQLite alone there is `present_pk()`: the number of the case that this change has opened last.
+
 Lists (`text[]` on PostgreSQL) are kept as JSON text on SQLite; a `doc` is read and returned as JSON text on both.
 PostgreSQL runs all writes of a change on one snapshot: a row may be touched by one write of a change only, and no
 write sees what another of the same change wrote.
@@ -36,11 +38,16 @@ class ConstraintBroken(Exception):
 
 
 class Write(msgspec.Struct, frozen=True):
-    """One statement of a change. `conflict` is raised, and nothing written, when it touches no row."""
+    """One statement of a change. `conflict` is raised, and nothing written, when it touches no row.
+
+    `late`, on SQLite alone: written after all that is not, in order; for the text index, which gathers words cheaply
+    unless other statements come in between.
+    """
 
     sql: str
     params: Mapping[str, Any]
     conflict: Refused | None = None
+    late: bool = False
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -96,9 +103,9 @@ FEW_ROWS = 50
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Write:
     """One INSERT of a few rows; a value given as `Sql` stands in the text itself."""
     listed = [tuple(row) for row in rows]
-    pieces = tuple(tuple(value.text if isinstance(value, Sql) else None for value in row) for row in listed)
+    pieces = tuple(tuple([value.text if type(value) is Sql else None for value in row]) for row in listed)
     sql, names = _insert_text(table, tuple(columns), pieces)
-    values = (value for row in listed for value in row if not isinstance(value, Sql))
+    values = [value for row in listed for value in row if type(value) is not Sql]
     return Write(sql, dict(zip(names, values, strict=True)))
 
 

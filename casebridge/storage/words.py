@@ -18,6 +18,8 @@ MOST_LETTERS = 255
 
 _BOUNDARY = regex.compile(r"\b", regex.WORD | regex.V1)
 _ASCII_WORD = re.compile(r"(?:[a-z0-9_]+(?:(?<=[a-z])[:.'](?=[a-z])|(?<=[0-9])[.,;'](?=[0-9]))?)+")
+_JOINING = "_:.,;'"
+_APART = str.maketrans({sign: " " for sign in map(chr, range(128)) if not sign.isalnum() and sign not in _JOINING})
 _BLANK_SIGN = "␣"
 
 
@@ -56,8 +58,14 @@ def _split_any(text: str) -> list[str]:
 
 
 def _split_ascii(text: str) -> list[str]:
-    """The same in half the time: of all joining signs only these few are ASCII."""
-    return [piece[:MOST_LETTERS] for piece in _ASCII_WORD.findall(text.lower()) if piece.strip("_")]
+    """The same in a third of the time: of all joining signs only these few are ASCII, and few words hold one."""
+    words: list[str] = []
+    for piece in text.lower().translate(_APART).split():
+        if piece.isalnum():
+            words.append(piece[:MOST_LETTERS])
+        else:
+            words += [each[:MOST_LETTERS] for each in _ASCII_WORD.findall(piece) if each.strip("_")]
+    return words
 
 
 def _is_word(piece: str) -> bool:

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from casebridge.domain.errors import StorageUnavailable
-from casebridge.storage import postgresql, sqlite
+from casebridge.storage import postgresql, sqlite_connection, sqlite_writer
 from casebridge.storage.opening import open_database
 from casebridge.storage.postgresql import PostgreSQLDatabase
 from casebridge.storage.session import Query, Write
@@ -81,7 +81,7 @@ async def test_a_full_disk_refuses_the_whole_group_and_heals(file: SQLiteDatabas
 async def test_a_group_that_cannot_begin_is_refused_whole(
     file: SQLiteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite_connection, "BUSY_TIMEOUT_S", 0.05)
     other = sqlite3.connect(file.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(*(file.commit([keep(str(n))]) for n in range(5)), return_exceptions=True)
@@ -95,16 +95,16 @@ async def test_a_group_that_cannot_begin_is_refused_whole(
 async def test_a_read_only_file_can_still_be_read(sqlite_target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may write any file, so the connection itself is made read-only."""
     database = await SQLiteDatabase.open(sqlite_target)
-    connect = sqlite._connect
+    connect = sqlite_connection.connect
 
     def read_only(path: Path, *, writes: bool = True, create: bool = False) -> sqlite3.Connection:
         return connect(path, writes=False)
 
-    monkeypatch.setattr(sqlite, "_connect", read_only)
+    monkeypatch.setattr(sqlite_connection, "connect", read_only)
     with pytest.raises(StorageUnavailable, match="readonly"):
         await database.commit([keep("a")])
     assert await kept(database) == set()
-    monkeypatch.setattr(sqlite, "_connect", connect)
+    monkeypatch.setattr(sqlite_connection, "connect", connect)
     await database.commit([keep("b")])
     await database.close()
 
@@ -116,7 +116,7 @@ async def test_an_error_of_commit_refuses_every_change_of_the_group(
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite._Counters, "flush", fail)
+        patched.setattr(sqlite_writer.Counters, "flush", fail)
         outcomes = await asyncio.gather(*(file.commit([keep(str(n))]) for n in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StorageUnavailable] * 5
     assert await kept(file) == set()
