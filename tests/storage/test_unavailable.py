@@ -27,7 +27,7 @@ def keep(key: str, value: str = "v") -> Write:
 
 
 async def kept(database: Any) -> set[str]:
-    return {row[0] for row in await database.read("SELECT key FROM meta WHERE key <> 'uuid'")}
+    return {row[0] for row in await database.read("SELECT key FROM meta WHERE key NOT IN ('uuid', 'access')")}
 
 
 @pytest.fixture
