@@ -24,7 +24,9 @@ from casebridge import logs
 from casebridge.api.dispatch import ApiSettings, api_app
 from casebridge.api.table import ROUTES
 from casebridge.connectors import registry
+from casebridge.connectors.egress import Egress, HostTls, Proxy
 from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.connectors.tls import TlsFault
 from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
@@ -316,7 +318,7 @@ async def open_vault(settings: Settings, database: Database) -> KeyFile:
 def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncExitStack) -> Ground:
     allowed = AllowedHosts(settings.allowed_hosts)
     _tell_troubles(settings, allowed)
-    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s)
+    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s, egress=_egress(settings))
     held.push_async_callback(outbound.close)
     return Ground(
         database=database,
@@ -364,6 +366,31 @@ def _file_store(settings: Settings) -> FileStore:
             keys=None if id_ is None or secret is None else Keys(id_, secret),
         )
     )
+
+
+def _egress(settings: Settings) -> Egress:
+    """How connections leave; CannotStart when a certificate or key cannot be used."""
+    everywhere = HostTls(mode=settings.tls_verification, ca_file=settings.tls_ca_file)
+    hosts = [
+        HostTls(
+            host=each.host,
+            port=each.port,
+            mode=each.verification,
+            ca_file=each.ca_file or settings.tls_ca_file,
+            cert_file=each.cert_file,
+            key_file=each.key_file,
+            key_password=each.key_password,
+        )
+        for each in settings.tls
+    ]
+    for each in (everywhere, *hosts):
+        if each.mode != "full":
+            log.warning("TLS certificates are not fully checked", host=each.host or "all", verification=each.mode)
+    proxy = None if settings.proxy_url is None else Proxy(settings.proxy_url, settings.proxy_bypass)
+    try:
+        return Egress(proxy=proxy, everywhere=everywhere, hosts=hosts)
+    except TlsFault as error:
+        raise CannotStart(f"TLS towards external systems: {error}.") from None
 
 
 def _connector(given: Preconfigured) -> Connector:

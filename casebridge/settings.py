@@ -6,6 +6,7 @@ A command-line option beats a `CASEBRIDGE_…` variable, that beats the TOML fil
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 import typing
@@ -26,6 +27,8 @@ CLIENT_VARIABLES = frozenset({URL_VARIABLE, SPACE_VARIABLE, USER_VARIABLE, PASSW
 """Variables of the commands that ask a running server; they are no settings of one."""
 FILE_NAME = "casebridge.toml"
 MASK = "********"
+
+TLS_MODES = ("full", "certificate", "none")
 
 RESERVED_IDS = frozenset(
     {
@@ -51,6 +54,28 @@ class Knob(msgspec.Struct, frozen=True):
     above: float | None = None
     choices: tuple[str, ...] = ()
     secret: bool = False
+    holds_password: bool = False
+
+
+class HostTls(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[tls."host"]` or `[tls."host:port"]` table: how to speak TLS with one external system."""
+
+    host: str
+    port: int | None = None
+    verification: str = "full"
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    key_password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"HostTls({self.host!r})"
+
+    @property
+    def name(self) -> str:
+        """The key of its table."""
+        shown = f"[{self.host}]" if ":" in self.host and self.port else self.host
+        return shown if self.port is None else f"{shown}:{self.port}"
 
 
 class Preconfigured(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Knob(_SERVER, "How long a stop waits for requests and pushes under way.", "s", least=0, most=3600)
     ] = 30
     database_url: Annotated[
-        str | None, Knob(_STORE, "Address of a PostgreSQL database; without it, SQLite in the data folder.")
+        str | None,
+        Knob(_STORE, "Address of a PostgreSQL database; without it, SQLite in the data folder.", holds_password=True),
     ] = None
     database_pool_size: Annotated[
         int, Knob(_STORE, "Most connections to PostgreSQL of each process.", least=1, most=1000)
@@ -122,6 +148,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connector_timeout_s: Annotated[
         float, Knob(_CONNECTORS, "Time an external system has to answer one call.", "s", above=0)
     ] = 60.0
+    proxy_url: Annotated[
+        str | None, Knob(_CONNECTORS, "Proxy that calls to external systems go through.", holds_password=True)
+    ] = None
+    proxy_bypass: Annotated[
+        tuple[str, ...],
+        Knob(_CONNECTORS, "Hosts reached without the proxy: names, .suffixes, addresses, networks such as 10.0.0.0/8."),
+    ] = ()
+    tls_ca_file: Annotated[
+        Path | None, Knob(_CONNECTORS, "PEM file of authorities trusted besides those of the system.")
+    ] = None
+    tls_verification: Annotated[
+        str, Knob(_CONNECTORS, "How certificates of external systems are checked.", choices=TLS_MODES)
+    ] = "full"
     worker: Annotated[bool, Knob(_PUSHES, "Whether this server runs the worker that repeats pushes.")] = True
     worker_poll_s: Annotated[
         float, Knob(_PUSHES, "How often the worker looks for due deliveries without being told.", "s", above=0)
@@ -184,6 +223,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Knob(_LOGS, "Lines for people, or one JSON object a line.", choices=("text", "json"))
     ] = "text"
     connectors: tuple[Preconfigured, ...] = ()
+    tls: tuple[HostTls, ...] = ()
 
     def __repr__(self) -> str:
         """Without values: some are secret."""
@@ -273,7 +313,8 @@ def load(options: Mapping[str, str], environ: Mapping[str, str]) -> Loaded:
     values = {name: _value(SETTINGS[name], each) for name, each in given.items()}
     connectors = tuple(_connector(id_, entry, file) for id_, entry in table.get("connectors", {}).items())
     sources = {name: given[name].source if name in given else "default" for name in SETTINGS}
-    settings = Settings(**values, connectors=connectors)
+    tls = tuple(_host_tls(name, entry, file) for name, entry in table.get("tls", {}).items())
+    settings = Settings(**values, connectors=connectors, tls=tls)
     _check(settings, sources)
     warnings = (*_unknown_variables(environ), *_open_secrets(settings, sources, file), *_problems(connectors))
     return Loaded(settings, sources, file, warnings)
@@ -339,13 +380,15 @@ def _read(file: Path, *, is_found: bool) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The settings file {file} is not TOML: {error}.") from None
     for name in table:
-        if name not in SETTINGS and name != "connectors":
+        if name not in SETTINGS and name not in ("connectors", "tls"):
             raise SettingsError(f"{name} (file {file}): there is no such setting{_nearest(name, SETTINGS)}.")
     if is_found and "data" in table:
         raise SettingsError(f"data (file {file}): this file was found by its data folder, so it cannot name another.")
     connectors = table.get("connectors", {})
     if not isinstance(connectors, dict):
         raise SettingsError(f"connectors (file {file}): expected tables such as [connectors.my-jira].")
+    if not isinstance(table.get("tls", {}), dict):
+        raise SettingsError(f'tls (file {file}): expected tables such as [tls."jira.example.org"].')
     return table
 
 
@@ -369,6 +412,40 @@ def _connector(id_: str, entry: Any, file: Path | None) -> Preconfigured:
     return Preconfigured(id=id_, **kept, problem="; ".join(problems) or None)
 
 
+def _host_tls(name: str, entry: Any, file: Path | None) -> HostTls:
+    """A table as TLS of a host; SettingsError for whatever is wrong, as a laxer check than meant would go unseen."""
+    where = f"tls.{name} (file {file})"
+    host, port = _host_and_port(name)
+    if host is None or not isinstance(entry, dict):
+        raise SettingsError(f'{where}: expected a table such as [tls."jira.example.org"] or [tls."10.0.0.5:8443"].')
+    known = ("verification", "ca_file", "cert_file", "key_file", "key_password")
+    for key, value in entry.items():
+        if key not in known:
+            raise SettingsError(f"{where}: unknown key {key}{_nearest(key, known)}.")
+        if not isinstance(value, str) or not value:
+            raise SettingsError(f"{where}: {key} is not a text.")
+    if entry.get("verification", "full") not in TLS_MODES:
+        raise SettingsError(f"{where}: verification: expected one of {', '.join(TLS_MODES)}.")
+    if "cert_file" not in entry and ("key_file" in entry or "key_password" in entry):
+        raise SettingsError(f"{where}: a key is only used with a certificate; give cert_file.")
+    folder = file.parent if file else Path()
+    paths = {key: folder / Path(value).expanduser() for key, value in entry.items() if key.endswith("_file")}
+    return HostTls(host=host, port=port, **{**entry, **paths})
+
+
+def _host_and_port(name: str) -> tuple[str | None, int | None]:
+    """The host and port of `host`, `host:port` or `[address]:port`; no host when it is none of them."""
+    if name.count(":") > 1 and not name.startswith("["):
+        return name.lower(), None
+    try:
+        parts = urlsplit(f"//{name}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None, None
+    is_plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc or " " in name)
+    return (host, port) if is_plain else (None, None)
+
+
 # --- one value
 
 
@@ -381,7 +458,7 @@ def _value(setting: Setting, given: _Given) -> Any:
             value = _from_toml(setting, given.value)
         _check_bounds(setting.knob, value)
     except ValueError as error:
-        shown = "" if setting.knob.secret or setting.name == "database_url" else f", given {given.value!r}"
+        shown = "" if setting.knob.secret or setting.knob.holds_password else f", given {given.value!r}"
         raise SettingsError(f"{setting.name} ({given.source}): {error}{shown}.") from None
     if isinstance(value, Path) and given.folder is not None:
         return given.folder / value
@@ -490,6 +567,11 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
     if settings.database_url is None and settings.workers > 1:
         yield "workers", f"expected 1 with SQLite, given {settings.workers}; more need PostgreSQL, see database_url"
     yield from _broken_files(settings)
+    if settings.proxy_url is not None and not _is_proxy(settings.proxy_url):
+        yield "proxy_url", "expected http:// or https://, a host and no path, such as http://proxy.example.org:3128"
+    for each in settings.proxy_bypass:
+        if not _is_bypass(each):
+            yield "proxy_bypass", f"expected names, .suffixes, addresses and networks, given {each!r}"
     if settings.retry_max_s < settings.retry_first_s:
         yield "retry_max_s", f"expected at least retry_first_s, {settings.retry_first_s:g} s"
     if settings.admin_password is not None and not settings.admin_password.strip():
@@ -537,6 +619,19 @@ def _is_url(url: str, schemes: tuple[str, ...], *, host: bool = True) -> bool:
     return url.startswith(tuple(f"{each}://" for each in schemes)) and bool(name or not host) and " " not in url
 
 
+def _is_proxy(url: str) -> bool:
+    return _is_url(url, ("http", "https")) and urlsplit(url)[2:] in (("", "", ""), ("/", "", ""))
+
+
+def _is_bypass(text: str) -> bool:
+    if "/" in text:
+        try:
+            return bool(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            return False
+    return re.fullmatch(r"\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]+", text) is not None
+
+
 def _blocking_file(folder: Path) -> Path | None:
     """The nearest thing on the way to this folder that exists and is no folder."""
     for each in (folder, *folder.absolute().parents):
@@ -553,8 +648,9 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
 
 
 def _open_secrets(settings: Settings, sources: Mapping[str, str], file: Path | None) -> Iterable[str]:
-    secret = [sources[name] for name, each in SETTINGS.items() if each.knob.secret or name == "database_url"]
+    secret = [sources[name] for name, each in SETTINGS.items() if each.knob.secret or each.knob.holds_password]
     holds_some = f"file {file}" in secret or any(each.secrets for each in settings.connectors)
+    holds_some = holds_some or any(each.key_password for each in settings.tls)
     if file is not None and holds_some and file.stat().st_mode & 0o077:
         yield f"The settings file {file} holds secrets and can be read by others; chmod 600 it."
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from casebridge.cli.options import AllOptions, read
-from casebridge.settings import MASK, SETTINGS, Loaded, Preconfigured, Setting, masked_url, to_text
+from casebridge.settings import MASK, SETTINGS, HostTls, Loaded, Preconfigured, Setting, masked_url, to_text
 
 
 def config(options: AllOptions = None) -> int:
@@ -39,12 +39,14 @@ def lines(loaded: Loaded) -> Iterator[str]:
         yield f"{text:<46}  # {loaded.sources[name]}"
     for connector in loaded.settings.connectors:
         yield from _connector(connector)
+    for host in loaded.settings.tls:
+        yield from _host(host)
 
 
 def _value(setting: Setting, value: Any) -> str:
     if setting.knob.secret:
         return _toml(MASK)
-    return _toml(masked_url(value) if setting.name == "database_url" else value)
+    return _toml(masked_url(value) if setting.knob.holds_password else value)
 
 
 def _connector(connector: Preconfigured) -> Iterator[str]:
@@ -54,6 +56,15 @@ def _connector(connector: Preconfigured) -> Iterator[str]:
     yield f"config = {_toml(connector.config)}"
     yield f"secrets = {_toml(dict.fromkeys(connector.secrets, MASK))}"
     yield f"expose_config = {_toml(connector.expose_config)}"
+
+
+def _host(tls: HostTls) -> Iterator[str]:
+    yield f"\n[tls.{_toml(tls.name)}]"
+    for name in ("verification", "ca_file", "cert_file", "key_file"):
+        if (value := getattr(tls, name)) is not None:
+            yield f"{name} = {_toml(value)}"
+    if tls.key_password is not None:
+        yield f"key_password = {_toml(MASK)}"
 
 
 def _toml(value: Any) -> str:

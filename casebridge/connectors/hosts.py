@@ -1,4 +1,4 @@
-"""Which hosts may be called, and a transport that cannot be led to another one.
+"""Which hosts may be called, and connections that cannot be led to another one.
 
 A name is resolved once per connection, every address it stands for is checked, and the connection goes to the checked
 address: a name that resolves to something else a moment later (DNS rebinding) gains nothing.
@@ -11,8 +11,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import httpcore2
 import httpx2
@@ -152,7 +151,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        *others, last = await self._checked(host, port)
+        *others, last = await self.checked(host, port)
         for address in others:
             try:
                 return await self._inner.connect_tcp(address, port, NEXT_ADDRESS_AFTER_S, local_address, socket_options)
@@ -163,7 +162,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         await self._inner.sleep(seconds)
 
-    async def _checked(self, host: str, port: int) -> list[str]:
+    async def checked(self, host: str, port: int) -> list[str]:
         """The addresses of a host. All of them have to be allowed: one bad one spoils the name."""
         if _address(host) is not None:
             found: Sequence[str] = [host]
@@ -182,64 +181,6 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                     "the host is named"
                 )
         return list(found)
-
-
-class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Plain HTTP over a pool of connections, each of them made by `GuardedBackend`. No proxies, no cookies."""
-
-    def __init__(self, allowed: AllowedHosts, resolve: Resolve, ssl_context: ssl.SSLContext) -> None:
-        self._backend = GuardedBackend(allowed, resolve)
-        self._ssl_context = ssl_context
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=5.0,
-            network_backend=self._backend,
-        )
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        url = httpcore2.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
-        )
-        answer = await self._pool.handle_async_request(
-            httpcore2.Request(
-                method=request.method,
-                url=url,
-                headers=request.headers.raw,
-                content=cast("httpx2.AsyncByteStream", request.stream),
-                extensions=request.extensions,
-            )
-        )
-        return httpx2.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream))
-
-    async def reach(self, url: httpx2.URL) -> None:
-        """Connect, with TLS where the URL has it, and hang up."""
-        is_secure, host = url.scheme == "https", url.raw_host.decode("ascii")
-        stream = await self._backend.connect_tcp(host, url.port or (443 if is_secure else 80))
-        try:
-            if is_secure:
-                stream = await stream.start_tls(self._ssl_context, server_hostname=host)
-        finally:
-            await stream.aclose()
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
-
-
-class _Body(httpx2.AsyncByteStream):
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._stream:
-            yield part
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 def tls_context() -> ssl.SSLContext:

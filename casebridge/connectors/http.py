@@ -1,7 +1,7 @@
 """The only outbound door: allowed hosts, time limit, size cap, redirects, and what a failure means for a write.
 
 It knows no external system: a refusal with a status is handed on as an `Answer`, and the connector type reads it.
-Headers are never logged and never part of a message. TLS trust comes from the system.
+Headers are never logged and never part of a message. TLS trust comes from the system and from `egress`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,9 @@ import httpx2
 import msgspec
 import structlog
 
-from casebridge.connectors.hosts import (
-    AllowedHosts,
-    GuardedTransport,
-    HostRefused,
-    NameUnknown,
-    Resolve,
-    resolve,
-    tls_context,
-    without_password,
-)
+from casebridge.connectors.egress import Egress
+from casebridge.connectors.hosts import AllowedHosts, HostRefused, NameUnknown, Resolve, resolve, without_password
+from casebridge.connectors.transport import GuardedTransport, ProxyRefused
 from casebridge.domain.delivery import Call
 from casebridge.domain.errors import ConnectorError
 
@@ -46,7 +39,7 @@ REDIRECTS = 5
 TRUSTING = 50
 """Most TLS contexts of connectors' own that are kept at a time."""
 LONGEST_WAIT_S = 7 * 24 * 3600.0
-_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpcore2.ConnectError)
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpcore2.ConnectError, ProxyRefused)
 _TIMED_OUT = (TimeoutError, httpx2.TimeoutException, httpcore2.TimeoutException)
 _UNFORMED = (httpx2.LocalProtocolError, httpcore2.LocalProtocolError, httpx2.UnsupportedProtocol)
 _BROKEN = (
@@ -129,8 +122,13 @@ class _Progress:
     sent: bool
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith(".send_request_headers.started"):
+        if event.endswith(".send_request_headers.started") and not _is_connect(info):
             self.sent = True
+
+
+def _is_connect(info: Mapping[str, Any]) -> bool:
+    """Whether what leaves is only the wish for a way through the proxy."""
+    return getattr(info.get("request"), "method", b"") == b"CONNECT"
 
 
 class Outbound:
@@ -144,7 +142,7 @@ class Outbound:
         answer_bytes: int = ANSWER_BYTES,
         transport: httpx2.AsyncBaseTransport | None = None,
         resolve: Resolve = resolve,
-        ssl_context: ssl.SSLContext | None = None,
+        egress: Egress | None = None,
     ) -> None:
         """`transport` stands in for the network in tests; it then does without the check of addresses."""
         self.allowed = allowed
@@ -153,7 +151,8 @@ class Outbound:
         self.tokens = Memory()
         self._answer_bytes = answer_bytes
         self._resolve = resolve
-        self._transport = transport or GuardedTransport(allowed, resolve, ssl_context or tls_context())
+        self._egress = egress or Egress()
+        self._transport = transport or GuardedTransport(allowed, resolve, self._egress)
         self._trusting: dict[str, GuardedTransport] = {}
         self._log: CallLog | None = None
         self._before_call: Callable[[], Awaitable[None]] | None = None
@@ -178,7 +177,7 @@ class Outbound:
         if fingerprint not in self._trusting:
             while len(self._trusting) >= TRUSTING:
                 self._trusting.pop(next(iter(self._trusting)))
-            self._trusting[fingerprint] = GuardedTransport(self.allowed, self._resolve, context())
+            self._trusting[fingerprint] = GuardedTransport(self.allowed, self._resolve, self._egress, context())
         seen = copy.copy(self)
         seen._transport = self._trusting[fingerprint]
         return seen
@@ -307,6 +306,8 @@ class Outbound:
         unknown = sent and effect is not Effect.READS
         if isinstance(fault, HostRefused):
             return ConnectorError(str(fault), code="configuration", permanent=True)
+        if isinstance(fault, ProxyRefused):
+            return ConnectorError(str(fault), code="connection", permanent=fault.status in (403, 407))
         if isinstance(fault, _UNFORMED):
             text = f"the request to {url.host} could not be formed; check the connector's config and secrets"
             return ConnectorError(text, code="configuration", permanent=True, unknown=unknown)
@@ -316,8 +317,13 @@ class Outbound:
         if isinstance(fault, httpx2.DecodingError):
             text = f"the answer of {url.host} could not be unpacked"
             return ConnectorError(text, code="bad_answer", unknown=unknown, status=status)
-        text = f"the connection to {url.host} broke before the whole answer had come" if sent else _why_not(fault, url)
+        text = f"the connection to {url.host} broke before the whole answer had come" if sent else self._why(fault, url)
         return ConnectorError(text, code="connection", unknown=unknown, status=status)
+
+    def _why(self, fault: BaseException, url: httpx2.URL) -> str:
+        """Why no connection was made, and through which proxy it would have been."""
+        proxy = self._transport.proxy_for(url) if isinstance(self._transport, GuardedTransport) else None
+        return _why_not(fault, url) + (f" (through the proxy {proxy.name})" if proxy else "")
 
 
 def _request(

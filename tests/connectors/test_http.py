@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from casebridge.connectors.egress import Egress, HostTls
 from casebridge.connectors.hosts import GuardedBackend, HostRefused, is_public, tls_context
 from casebridge.connectors.http import AllowedHosts, Answer, CallLog, Effect, Memory, Outbound, retry_after_s
 from casebridge.domain.errors import ConnectorError
@@ -304,11 +305,10 @@ def tls_server_context(tmp_path: Path) -> ssl.SSLContext:
 async def test_the_certificate_is_checked_against_the_name_and_not_the_address(
     door, tls_server_context, tmp_path: Path
 ):
-    trust = tls_context()
-    trust.load_verify_locations(tmp_path / "cert.pem")
+    trust = Egress(everywhere=HostTls(ca_file=tmp_path / "cert.pem"))
     hosts = AllowedHosts(["jira.test", "other.test"])
     async with a_server(tls=tls_server_context) as seen:
-        outbound = door(hosts, resolve=resolving(["127.0.0.1"]), ssl_context=trust)
+        outbound = door(hosts, resolve=resolving(["127.0.0.1"]), egress=trust)
         assert (await outbound.call("GET", seen.url.replace("127.0.0.1", "jira.test"))).status == 200
         fault = await fault_of(outbound.call("POST", seen.url.replace("127.0.0.1", "other.test"), payload={}))
     assert "no TLS connection to other.test" in fault.message
