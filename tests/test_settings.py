@@ -317,3 +317,56 @@ def test_the_docs_group_settings_as_the_command_line_does():
     assert headings[: len({each.knob.group for each in SETTINGS.values()})] == list(
         dict.fromkeys(each.knob.group for each in SETTINGS.values())
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("proxy_url", "proxy.example.org:3128"),
+        ("proxy_url", "socks5://proxy.example.org"),
+        ("proxy_url", "http://proxy.example.org/path"),
+        ("proxy_bypass", "10.0.0.0/40"),
+        ("proxy_bypass", "https://jira.example.org"),
+        ("tls_verification", "some"),
+    ],
+)
+def test_a_wrong_way_out_is_refused(name: str, text: str):
+    with pytest.raises(SettingsError, match=name):
+        load({name: text}, {})
+
+
+def test_tls_of_hosts_are_tables_of_the_file(tmp_path: Path):
+    file = tmp_path / "casebridge.toml"
+    file.write_text(
+        '[tls."Jira.example.org"]\nca_file = "ca.pem"\n'
+        '[tls."10.0.0.5:8443"]\nverification = "none"\ncert_file = "/c.pem"\nkey_password = "hunter2"\n'
+        '[tls."[fd00::1]:8443"]\n[tls."fd00::2"]\n'
+    )
+    found = load({"config": str(file)}, {}).settings.tls
+
+    assert [(each.host, each.port, each.verification) for each in found] == [
+        ("jira.example.org", None, "full"),
+        ("10.0.0.5", 8443, "none"),
+        ("fd00::1", 8443, "full"),
+        ("fd00::2", None, "full"),
+    ]
+    assert (found[0].ca_file, found[1].cert_file) == (tmp_path / "ca.pem", Path("/c.pem"))
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('[tls."jira"]\nverify = "none"', "verif"),
+        ('[tls."jira"]\nverification = "lax"', "verification"),
+        ('[tls."jira"]\nca_file = 1', "ca_file"),
+        ('[tls."jira"]\nkey_file = "k"', "cert_file"),
+        ('[tls."https://jira"]', "expected a table"),
+        ("tls = 1", "expected tables"),
+    ],
+)
+def test_a_wrong_table_of_tls_is_refused(tmp_path: Path, table: str, told: str):
+    file = tmp_path / "casebridge.toml"
+    file.write_text(table)
+    with pytest.raises(SettingsError, match=told):
+        load({"config": str(file)}, {})
