@@ -18,6 +18,7 @@ from casebridge.cli import connector, deliveries, sandbox
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
+from casebridge.cli.seed import seed
 from casebridge.cli.serve import serve
 from casebridge.cli.worker import worker
 from casebridge.domain.errors import CasebridgeError
@@ -58,7 +59,7 @@ def command_line() -> App:
         exit_on_error=False,
         print_error=False,
     )
-    for command in (serve, worker, demo, config, migrate):
+    for command in (serve, worker, demo, config, migrate, seed):
         app.command(command)
     keys = App("keys", help="Change the keys that seal secrets.")
     keys.command(rotate)

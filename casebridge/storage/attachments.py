@@ -10,7 +10,7 @@ import msgspec
 from casebridge.domain.attachment import Attachment
 from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import Page
-from casebridge.storage.session import Database, Query, Row, Write
+from casebridge.storage.session import Database, Query, Row, Sql, Write, insert_rows
 from casebridge.storage.where import Where
 
 _decoder = msgspec.json.Decoder(Attachment)
@@ -101,6 +101,19 @@ def insert_write(attachment: Attachment, space: str) -> Write:
             "doc": _encoder.encode(attachment).decode(),
         },
     )
+
+
+_COLUMNS = ("version", "case_id", "seq", "id", "space", "type", "doc")
+
+
+def insert_rows_write(attachments: Sequence[Attachment], space: str) -> Write:
+    """Stores a few new attachments at once."""
+    version = Sql("next_version()")
+    rows = [
+        (version, each.case_id, each.seq, each.id, space, each.type, _encoder.encode(each).decode())
+        for each in attachments
+    ]
+    return insert_rows("attachment", _COLUMNS, rows)
 
 
 def update_write(old: Attachment, new: Attachment) -> Write:

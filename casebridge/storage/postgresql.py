@@ -22,6 +22,7 @@ from casebridge.storage.session import ConstraintBroken, Query, Row, Write
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
+LOAD_TIMEOUT_S = 3600.0
 CLOSE_TIMEOUT_S = 10.0
 RECONNECT_S = 1.0
 RETRIES = 5
@@ -128,6 +129,21 @@ class PostgreSQLDatabase:
                     return await self._with_connection(lambda connection: _send(connection, writes))
                 await asyncio.sleep(random.uniform(0.002, 0.02 * 2**attempt))
             return await self._with_connection(lambda connection: _send(connection, writes))
+
+    async def load(self, writes: Sequence[Write]) -> None:
+        """Write very many changes at once, whole or not at all: statements of one text travel together."""
+        texts: dict[str, list[Write]] = {}
+        for write in writes:
+            texts.setdefault(write.sql, []).append(write)
+
+        async def send_all(connection: Connection) -> None:
+            async with connection.transaction():
+                for sql, alike in texts.items():
+                    parsed = statement(sql)
+                    rows = [parsed.arguments(write.params) for write in alike]
+                    await connection.executemany(parsed.text, rows, timeout=LOAD_TIMEOUT_S)
+
+        await self._with_connection(send_all)
 
     async def hint(self) -> None:
         """Tell every listener in every process that there may be work; may get lost, never raises."""

@@ -83,6 +83,13 @@ class Database(Protocol):
         """
         ...
 
+    async def load(self, writes: Sequence[Write]) -> None:
+        """Write very many changes at once, whole or not at all: for filling a store that nobody else uses.
+
+        Statements of one text run together, in the order in which each text comes first; conflicts are not looked for.
+        """
+        ...
+
     async def hint(self) -> None:
         """Tell every listener, on PostgreSQL in every process, that there may be work; may get lost, never raises."""
         ...

@@ -85,6 +85,10 @@ class SQLiteDatabase:
         returned: list[list[dict[str, Any]]] = await self._ask(self._changes, tuple(writes))
         return returned
 
+    async def load(self, writes: Sequence[Write]) -> None:
+        """Write very many changes at once, whole or not at all."""
+        await self.commit(writes)
+
     async def hint(self) -> None:
         """Tell every listener in this process that there may be work."""
         for callback in tuple(self._callbacks):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane", "all")
 LEDGER = tuple(f"deliveries {name}" for name in ("list", "show", "retry", "cancel", "watch"))
 COMMANDS = (
-    "serve", "worker", "config", "migrate", "keys rotate", *LEDGER, "connector test",
+    "serve", "worker", "config", "migrate", "seed", "keys rotate", *LEDGER, "connector test",
     *(f"sandbox {name}" for name in SYSTEMS), "demo",
 )  # fmt: skip
 
@@ -118,6 +118,8 @@ def test_config_warns_about_an_unknown_variable(capsys: pytest.CaptureFixture[st
         (["serve", "--admin-password", "x"], "--admin-password"),
         (["server"], "serve"),
         (["migrate", "--database-url", "mysql://x"], "database_url"),
+        (["seed", "--cases", "0"], "--cases: expected a number from 1"),
+        (["seed", "--comments", "10000"], "--comments: expected a number from 0 to 9998"),
         (["keys", "rotate", "--data", "/dev/null"], "is a file"),
         (["sandbox", "jira", "--fault", "nonsense"], "nonsense"),
         (["sandbox", "servicenow", "--fault", "nonsense"], "nonsense"),

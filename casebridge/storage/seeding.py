@@ -1,0 +1,65 @@
+"""Many finished cases into the store at once, with everything the server would have written beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from casebridge.domain.attachment import Attachment
+from casebridge.domain.case import Case
+from casebridge.domain.user import Actor
+from casebridge.domain.user_action import UserAction
+from casebridge.storage import attachments, audit, cases, counts, user_actions
+from casebridge.storage.session import FEW_ROWS, Database, Write
+
+
+class History(msgspec.Struct, frozen=True):
+    """A case as it is now, and all that was attached to it and recorded of it on the way."""
+
+    case: Case
+    attachments: Sequence[Attachment]
+    actions: Sequence[UserAction]
+
+
+def writes(
+    histories: Iterable[History], space: str, actor: Actor, at: datetime, dialect: Literal["sqlite", "postgresql"]
+) -> list[Write]:
+    """What stores these cases, in the order of their creation; for `Database.load`. One audit event names them all.
+
+    They may have user comments and no other attachments, and no observables: the links of those need the numbers that
+    a case only gets while it is stored.
+    """
+    listed = list(histories)
+    made: list[Write] = []
+    for each in listed:
+        made += cases.insert_writes(each.case, dialect)
+        for first in range(0, len(each.attachments), FEW_ROWS):
+            made.append(attachments.insert_rows_write(each.attachments[first : first + FEW_ROWS], space))
+        if each.actions:
+            made.append(user_actions.insert_write(each.actions, dialect))
+    made += counts.writes([(None, each.case) for each in listed], dialect)
+    made.append(audit.event_write("case_create", actor, space, "cases", [each.case.id for each in listed], at))
+    return made
+
+
+async def is_in_use(database: Database) -> bool:
+    """Whether another process is connected to this PostgreSQL database; `database` may hold one connection only.
+
+    A SQLite database is guarded by the lock of its folder instead.
+    """
+    if database.dialect == "sqlite":
+        return False
+    rows = await database.read(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'casebridge' "
+        "AND pid <> pg_backend_pid()"
+    )
+    return bool(rows[0][0])
+
+
+async def settle(database: Database) -> None:
+    """After very many writes: on PostgreSQL, let the planner know what is there now."""
+    if database.dialect == "postgresql":
+        await database.load([Write(f"ANALYZE {table}", {}) for table in ("cases", "attachment", "user_action")])
