@@ -21,6 +21,7 @@ from casebridge.api import (
     push,
     spaces,
     status,
+    unified_attachments,
     user_actions,
     walk,
 )
@@ -35,6 +36,7 @@ ROUTES = (
     *internal_cases.ROUTES,
     *walk.ROUTES,
     *attachments.ROUTES,
+    *unified_attachments.ROUTES,
     *files.ROUTES,
     *user_actions.ROUTES,
     *internal_user_actions.ROUTES,

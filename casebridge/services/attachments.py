@@ -66,11 +66,17 @@ class AttachmentsByIds(msgspec.Struct, frozen=True):
 
 
 async def add(
-    ground: Ground, asking: Asking, case_id: str, payload: Payload, *, alerts_on_closed: bool = False
+    ground: Ground,
+    asking: Asking,
+    case_id: str,
+    payload: Payload,
+    *,
+    alerts_on_closed: bool = False,
+    id_: str | None = None,
 ) -> WithAttachments:
     """The case with the new attachment; refusals in the order of attachments.md 3.1.
 
-    `alerts_on_closed`: the 7.10 dialect lets a closed case take alerts too.
+    `alerts_on_closed`: the 7.10 dialect lets a closed case take alerts too. `id_`: what it shall be called.
     """
     check_payload(payload)
     while True:
@@ -80,7 +86,10 @@ async def add(
         check_pairs(payload)
         require(asking.actor, "createComment", payload["owner"], asking.space)
         ground.attachment_types.check(payload)
-        if await _attach(ground, asking, case_id, case, attached, [payload], alerts_on_closed=alerts_on_closed):
+        ids = () if id_ is None else (id_,)
+        if await _attach(
+            ground, asking, case_id, case, attached, [payload], alerts_on_closed=alerts_on_closed, ids=ids
+        ):
             return WithAttachments(*await load_with_attachments(ground, asking.space.id, case_id))
 
 
@@ -126,6 +135,7 @@ async def _attach(
     *,
     as_sent: bool = False,
     alerts_on_closed: bool = False,
+    ids: Sequence[str] = (),
 ) -> bool:
     """Whether these are on the case now; False when it moved meanwhile, so that the caller looks again.
 
@@ -149,7 +159,7 @@ async def _attach(
     if not new:
         return True
     told = [sent if as_sent else each for sent, each in zip(payloads, kept, strict=True) if each is not None]
-    return await save_new(ground, asking, case, new, told, known)
+    return await save_new(ground, asking, case, new, told, known, ids=ids)
 
 
 async def save_new(
@@ -160,16 +170,18 @@ async def save_new(
     told: Sequence[Payload],
     known: Collection[str],
     also: Sequence[Write] = (),
+    *,
+    ids: Sequence[str] = (),
 ) -> bool:
     """Whether these payloads are on the case now; False when it moved meanwhile.
 
     `told` is what the activity holds of each, `known` the case's alert ids if alerts are among them; `also` is written
-    in the same change.
+    in the same change. `ids` are the attachments' ids, if it matters which they get.
     """
     now, by = ground.now(), asking.actor.user
     made = [
         Attachment(
-            id=ground.new_id(),
+            id=id_,
             case_id=case.id,
             # Every attachment leaves a record, so its number is larger than that of any earlier one.
             seq=seq,
@@ -179,11 +191,13 @@ async def save_new(
             created_at=now,
             created_by=by,
         )
-        for seq, payload in enumerate(new, case.counts.actions + 1)
+        for id_, (seq, payload) in zip(
+            ids or [ground.new_id() for _ in new], enumerate(new, case.counts.actions + 1), strict=True
+        )
     ]
-    ids = {*known, *alert_ids(new)}
+    all_alerts = {*known, *alert_ids(new)}
     # Without an alert in the request the present ones were not looked at.
-    counts = recounted(case.counts, (), new, len(ids) if alert_ids(new) else case.counts.alerts)
+    counts = recounted(case.counts, (), new, len(all_alerts) if alert_ids(new) else case.counts.alerts)
     work = unit(ground, asking, at=now)
     activity = [
         Activity("comment", "create", {"comment": dict(payload)}, each.id)
@@ -194,7 +208,7 @@ async def save_new(
     work.also(*await automation.pushes(ground, asking, [Changed(touched, activity)]))
     for each in made:
         work.attach(each)
-    work.also(*alerts.link_writes(case, known, ids), *also)
+    work.also(*alerts.link_writes(case, known, all_alerts), *also)
     work.audit("case_comment_create", "cases-comments", [each.id for each in made])
     try:
         await work.save()

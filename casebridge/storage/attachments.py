@@ -60,11 +60,14 @@ async def get_many(database: Database, space: str, ids: Sequence[str]) -> dict[s
 
 
 async def find(
-    database: Database, space: str, case_id: str, type_: str, page: Page, *, descending: bool
+    database: Database, space: str, case_id: str, type_: str | None, page: Page, *, descending: bool
 ) -> tuple[list[Attachment], int]:
-    """One page of a case's attachments of one type by age, and how many there are."""
-    params: dict[str, Any] = {"case_id": case_id, "space": space, "type": type_}
-    where = "case_id = :case_id AND space = :space AND type = :type"
+    """One page of a case's attachments of one type, or of all, by age, and how many there are."""
+    params: dict[str, Any] = {"case_id": case_id, "space": space}
+    where = "case_id = :case_id AND space = :space"
+    if type_ is not None:
+        params["type"] = type_
+        where += " AND type = :type"
     direction = "DESC" if descending else "ASC"
     rows, totals = await database.read_together(
         [
