@@ -33,6 +33,7 @@ from casebridge.domain.delivery import RetryRule
 from casebridge.domain.errors import CasebridgeError, InvalidInput, StorageUnavailable
 from casebridge.domain.file import FileRules
 from casebridge.domain.file_types import ALLOWED_TYPES
+from casebridge.domain.session import SessionRule
 from casebridge.push.crew import Background, Crew
 from casebridge.push.heartbeat import Heartbeat
 from casebridge.push.worker import Worker
@@ -46,6 +47,8 @@ from casebridge.storage.blobs import Blobs, FileStore
 from casebridge.storage.migrations import HEAD, migrate_apart, schema_number
 from casebridge.storage.opening import open_database
 from casebridge.storage.session import Database
+from casebridge.web.site import Site, WebSettings
+from casebridge.web.table import PAGES
 
 log = structlog.get_logger(__name__)
 
@@ -67,18 +70,21 @@ class StoreRefused(CannotStart):
 
 
 class Program:
-    """A wired server: `api` answers requests, the background works beside it."""
+    """A wired server: `site` answers requests, for pages itself and for all else by `api`; the background works beside
+    it."""
 
     def __init__(
         self, ground: Ground, settings: Settings, background: Sequence[Background], held: AsyncExitStack
     ) -> None:
         self.ground = ground
         self.api = api_app(ground, ROUTES, settings=_api_settings(settings, self._worker_level))
+        self.site = Site(ground, PAGES, self.api, settings=_web_settings(settings), callers=self.api.kernel.callers)
         self._held = held
         self._crew = Crew(background, settings.drain_s)
 
     def stop(self) -> None:
         """Tell the background to take up nothing new; from now on `close` has `drain_s` seconds."""
+        self.site.close()
         self._crew.stop()
 
     async def close(self) -> None:
@@ -98,6 +104,17 @@ def _api_settings(settings: Settings, worker_level: Callable[[], Level]) -> ApiS
         check_kbn_version=settings.check_kbn_version,
         require_internal_origin=settings.strict_internal_origin,
         worker_level=worker_level,
+    )
+
+
+def _web_settings(settings: Settings) -> WebSettings:
+    return WebSettings(
+        base_path=settings.base_path,
+        public_base_url=settings.public_base_url,
+        cookie_secure=settings.session_cookie_secure,
+        trusted_proxies=settings.trusted_proxies,
+        body_limit_bytes=settings.max_body_bytes,
+        upload_limit_bytes=max(settings.files_max_bytes, 104_857_600) + settings.max_body_bytes,
     )
 
 
@@ -334,6 +351,7 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
         ),
         blobs=_file_store(settings),
         file_rules=FileRules(settings.files_max_bytes or None, frozenset(settings.files_mime_types) or ALLOWED_TYPES),
+        sessions=SessionRule(settings.session_idle_s, settings.session_lifetime_s),
         push=PushSettings(
             lease_s=settings.lease_s,
             wait_s=settings.push_wait_s,
@@ -417,7 +435,7 @@ class Served:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._program is not None:
-            await self._program.api(scope, receive, send)
+            await self._program.site(scope, receive, send)
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()

@@ -138,6 +138,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_cookie_secure: Annotated[
         bool, Knob(_HTTP, "Whether the cookie of a browser session is sent over HTTPS only.")
     ] = True
+    session_idle_s: Annotated[
+        float, Knob(_HTTP, "How long a browser session holds without being used.", "s", above=0)
+    ] = 28800.0
+    session_lifetime_s: Annotated[float, Knob(_HTTP, "How long a browser session holds at most.", "s", above=0)] = (
+        604800.0
+    )
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Knob(_HTTP, "Addresses of proxies whose X-Forwarded-Proto and X-Forwarded-For are believed by pages."),
+    ] = ()
     allowed_hosts: Annotated[
         tuple[str, ...],
         Knob(_CONNECTORS, "Hosts that connectors may reach; * stands for public addresses, others must be named."),

@@ -94,7 +94,7 @@ async def _run(settings: Settings, listener: socket.socket) -> None:
 
     program = await build(settings)
     try:
-        server = _server(_uvicorn(program.api, settings, lifespan="off"), program, _url(settings, listener))
+        server = _server(_uvicorn(program.site, settings, lifespan="off"), program, _url(settings, listener))
         await server.serve(sockets=[listener])
     finally:
         await program.close()

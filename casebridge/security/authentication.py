@@ -20,6 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from casebridge.domain.errors import Unauthenticated
 from casebridge.domain.user import Account
+from casebridge.security.sessions import COOKIE, read_cookie
 
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
 AT_ONCE = 2
@@ -74,12 +75,27 @@ class KeyCredentials(msgspec.Struct, frozen=True):
         return f"KeyCredentials({self.id!r})"
 
 
-Credential = Credentials | KeyCredentials
+class SessionToken(msgspec.Struct, frozen=True):
+    """The token of a browser session."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return "SessionToken()"
+
+
+Credential = Credentials | KeyCredentials | SessionToken
 """What a request may show of itself. A further kind is added here, read below, and given its way in `callers`."""
 
 
 def read_credential(headers: Mapping[bytes, bytes]) -> Credential:
-    """What the headers of a request show; Unauthenticated for nothing, a malformed one and an unknown scheme."""
+    """What the headers of a request show; Unauthenticated for nothing, a malformed one and an unknown scheme.
+
+    A browser's session counts where no credentials are sent along. That pages of others cannot write in its name is due
+    to the header `kbn-xsrf`, which every write needs and a form of theirs cannot have.
+    """
+    if b"authorization" not in headers and (token := read_cookie(headers.get(b"cookie"), COOKIE)):
+        return SessionToken(token)
     return read_authorization(headers.get(b"authorization"))
 
 

@@ -17,8 +17,17 @@ from casebridge.domain.grants import Grants
 from casebridge.domain.role import Role
 from casebridge.domain.space import Space
 from casebridge.domain.user import SUPERUSER, Account, User
-from casebridge.security.authentication import Authenticator, Credential, Credentials, KeyCredentials, check_key
+from casebridge.security.authentication import (
+    Authenticator,
+    Credential,
+    Credentials,
+    KeyCredentials,
+    SessionToken,
+    check_key,
+)
 from casebridge.security.features import SUPERUSER_GRANTS, grants_of, layer_of
+from casebridge.security.sessions import digest
+from casebridge.services import sessions
 from casebridge.services.ground import Ground
 from casebridge.storage import api_keys, roles, sign_in
 
@@ -46,6 +55,7 @@ class Callers:
         self.ways: dict[type, Callable[[Any, str], Awaitable[Caller]]] = {
             Credentials: self._by_password,
             KeyCredentials: self._by_key,
+            SessionToken: self._by_session,
         }
 
     async def identify(self, credential: Credential, space_id: str) -> Caller:
@@ -66,6 +76,12 @@ class Callers:
         """The caller for an account that has proved who it is; `user` if cases shall remember it otherwise."""
         grants = await self.privileges.of(account.roles, found.turn)
         return Caller(user or account.user, account.roles, grants, found.space)
+
+    async def _by_session(self, shown: SessionToken, space_id: str) -> Caller:
+        found = await sign_in.by_session(self._ground.database, digest(shown.token), space_id)
+        session, account = await sessions.check(self._ground, shown.token, found)
+        user = msgspec.structs.replace(account.user, profile_uid=session.profile_uid)
+        return await self.as_user(account, found, user)
 
     async def _by_key(self, shown: KeyCredentials, space_id: str) -> Caller:
         found = await sign_in.by_key(self._ground.database, shown.id, space_id)

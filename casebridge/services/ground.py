@@ -14,6 +14,7 @@ from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
 from casebridge.domain.file import FileRules
+from casebridge.domain.session import SessionRule
 from casebridge.domain.space import Space
 from casebridge.domain.user import Actor
 from casebridge.security.vault import Vault
@@ -62,6 +63,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     attachment_types: AttachmentTypes = AttachmentTypes()
     blobs: FileStore | None = None
     file_rules: FileRules = FileRules()
+    sessions: SessionRule = SessionRule()
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     draw: Callable[[], float] = random.random

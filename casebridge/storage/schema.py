@@ -89,6 +89,32 @@ profile = Table(
     Index("profile_user", "username", unique=True),
 )
 
+session = Table(
+    # Browser sessions; `id` is the digest of a token that only the browser has.
+    "session",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("username", TEXT, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("seen_at", BIG, nullable=False),
+    Column("doc", DOC, nullable=False),
+    Index("session_user", "username", "seen_at"),
+)
+
+saved_view = Table(
+    # Ways of looking at the list of cases that somebody gave a name.
+    "saved_view",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("space", TEXT, nullable=False),
+    Column("username", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("query", TEXT, nullable=False),
+    Index("saved_view_name", "space", "username", "name", unique=True),
+    Index("saved_view_space", "space", "shared"),
+)
+
 cases = Table(
     "cases",
     metadata,

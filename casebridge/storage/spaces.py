@@ -31,6 +31,7 @@ _BY_SPACE = (
     "connector",
     "connector_settings",
     "connector_health",
+    "saved_view",
 )
 _ONLY_SQLITE = ("case_tag", "case_assignee")
 

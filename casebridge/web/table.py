@@ -1,0 +1,10 @@
+"""Every page, gathered from its rooms: the one place to add a room. The order is that of the navigation."""
+
+from __future__ import annotations
+
+from casebridge.web import development, login
+
+PAGES = (
+    *login.PAGES,
+    *development.PAGES,
+)
