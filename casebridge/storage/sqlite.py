@@ -13,13 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from casebridge.domain.errors import StorageUnavailable
 from casebridge.storage import sqlite_connection
 from casebridge.storage.session import Query, Row, Write
 from casebridge.storage.sqlite_connection import Job, deliver, is_unavailable, translated, unavailable
 from casebridge.storage.sqlite_writer import Writer
+
+T = TypeVar("T")
 
 READERS = 2
 MOST_PEEKS = 256
@@ -37,7 +39,8 @@ class SQLiteDatabase:
         self.path = path
         self._closed = False
         self._near: _Near | None = None
-        self._changes: SimpleQueue[Job | None] = SimpleQueue()
+        self._gathered: list[Job] = []
+        self._changes: SimpleQueue[list[Job] | None] = SimpleQueue()
         self._reads: SimpleQueue[Job | None] = SimpleQueue()
         self._callbacks: list[Callable[[], None]] = []
         self._writer = Thread(target=Writer(path, self._changes).run, name="sqlite-writer", daemon=True)
@@ -58,13 +61,11 @@ class SQLiteDatabase:
 
     async def read(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Rows of one read."""
-        rows: list[Row] = await self._ask(self._reads, lambda connection: _fetch(connection, sql, params or {}))
-        return rows
+        return await self._ask(lambda connection: _fetch(connection, sql, params or {}))
 
     async def peek(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """Rows of a read by key from a small table, read where we stand: a change of threads costs many times more."""
-        if self._closed:
-            raise StorageUnavailable(f"The database {self.path} is closed.")
+        self._check_open()
         try:
             if self._near is None:
                 self._near = _Near(self.path)
@@ -77,12 +78,16 @@ class SQLiteDatabase:
     async def read_together(self, queries: Sequence[Query]) -> list[list[Row]]:
         """Rows of several reads that see the same moment."""
         queries = tuple(queries)
-        tables: list[list[Row]] = await self._ask(self._reads, lambda connection: _fetch_together(connection, queries))
-        return tables
+        return await self._ask(lambda connection: _fetch_together(connection, queries))
 
     async def commit(self, writes: Sequence[Write]) -> list[list[dict[str, Any]]]:
         """Write a change whole or not at all, durable on return; the RETURNING rows of each write."""
-        returned: list[list[dict[str, Any]]] = await self._ask(self._changes, tuple(writes))
+        self._check_open()
+        job = Job(tuple(writes))
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._gathered.append(job)
+        returned: list[list[dict[str, Any]]] = await job.future
         return returned
 
     async def load(self, writes: Sequence[Write]) -> None:
@@ -102,16 +107,26 @@ class SQLiteDatabase:
     async def close(self) -> None:
         """Finish what is under way and let go of every connection."""
         self._closed = True
+        self._hand_over()
         if self._near is not None:
             self._near.close()
         await asyncio.to_thread(self._stop_threads)
 
-    async def _ask(self, queue: SimpleQueue[Job | None], work: Any) -> Any:
+    async def _ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        job = Job(work)
+        self._reads.put(job)
+        answer: T = await job.future
+        return answer
+
+    def _check_open(self) -> None:
         if self._closed:
             raise StorageUnavailable(f"The database {self.path} is closed.")
-        job = Job(work)
-        queue.put(job)
-        return await job.future
+
+    def _hand_over(self) -> None:
+        """All changes of one turn of the loop at once: woken for each, the writer would take Python's lock from us."""
+        self._changes.put(self._gathered)
+        self._gathered = []
 
     def _stop_threads(self) -> None:
         """Readers first, so that the writer is the last to close and leaves one tidy file."""

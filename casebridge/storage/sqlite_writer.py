@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -77,16 +78,17 @@ class Counters:
 class Writer:
     """The one thread that writes. Nothing a change does can end it; a lost connection is opened anew."""
 
-    def __init__(self, path: Path, changes: SimpleQueue[Job | None]) -> None:
+    def __init__(self, path: Path, changes: SimpleQueue[list[Job] | None]) -> None:
         self._path = path
         self._changes = changes
+        self._waiting: deque[Job] = deque()
         self._stopping = False
         self._connection: sqlite3.Connection | None = None
         self._counters: Counters | None = None
 
     def run(self) -> None:
         """Serve changes until told to stop."""
-        while not self._stopping:
+        while not self._stopping or self._waiting:
             group = [job for job in self._next_group() if not job.future.cancelled()]
             if group:
                 self._write(group)
@@ -95,15 +97,14 @@ class Writer:
 
     def _next_group(self) -> list[Job]:
         """Whatever waits, at least one change unless stopping, at most a group."""
-        group: list[Job] = []
         with suppress(Empty):
-            while len(group) < GROUP_SIZE:
-                job = self._changes.get(block=not group)
-                if job is None:
+            while len(self._waiting) < GROUP_SIZE and not self._stopping:
+                handed = self._changes.get(block=not self._waiting)
+                if handed is None:
                     self._stopping = True
-                    break
-                group.append(job)
-        return group
+                else:
+                    self._waiting.extend(handed)
+        return [self._waiting.popleft() for _ in range(min(GROUP_SIZE, len(self._waiting)))]
 
     def _write(self, group: list[Job]) -> None:
         """Each change as it went, or all of them StorageUnavailable."""
