@@ -7,6 +7,7 @@ for servers that want to be given an application. Only this module knows every r
 from __future__ import annotations
 
 import asyncio
+import base64
 import fcntl
 import multiprocessing
 import os
@@ -26,7 +27,8 @@ from casebridge.api.table import ROUTES
 from casebridge.connectors import registry
 from casebridge.connectors.egress import Egress, HostTls, Proxy
 from casebridge.connectors.http import AllowedHosts, Outbound
-from casebridge.connectors.tls import TlsFault
+from casebridge.connectors.tls import Tls, TlsFault, context_of
+from casebridge.domain.alert_update import SinkSettings
 from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
@@ -41,7 +43,7 @@ from casebridge.security.vault import KeyFile, VaultError, ensure_key
 from casebridge.services.accounts import ADMIN, ensure_admin
 from casebridge.services.files import sweep
 from casebridge.services.ground import Ground, PushSettings
-from casebridge.settings import Loaded, Preconfigured, Settings, load, masked_url
+from casebridge.settings import AlertSink, Loaded, Preconfigured, Settings, load, masked_url
 from casebridge.storage import connectors as stored_connectors
 from casebridge.storage.blobs import Blobs, FileStore
 from casebridge.storage.migrations import HEAD, migrate_apart, schema_number
@@ -222,6 +224,14 @@ def _tell_troubles(settings: Settings, allowed: AllowedHosts) -> None:
             log.warning("a preconfigured connector will not work", connector=each.id, reason=str(error))
 
 
+def _tell_sinks(settings: Settings, allowed: AllowedHosts) -> None:
+    """Log which alert sinks cannot be reached under the present settings; that stops nothing either."""
+    for space, sink in settings.alert_sinks.items():
+        refusal = allowed.refusal(sink.url)
+        if refusal is not None:
+            log.warning("an alert sink will not work", space=space, reason=refusal)
+
+
 def make_data_folder(folder: Path) -> None:
     """The data folder with its parts, open to its owner alone when it is made here."""
     try:
@@ -335,6 +345,7 @@ async def open_vault(settings: Settings, database: Database) -> KeyFile:
 def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncExitStack) -> Ground:
     allowed = AllowedHosts(settings.allowed_hosts)
     _tell_troubles(settings, allowed)
+    _tell_sinks(settings, allowed)
     outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s, egress=_egress(settings))
     held.push_async_callback(outbound.close)
     return Ground(
@@ -352,6 +363,7 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
         blobs=_file_store(settings),
         file_rules=FileRules(settings.files_max_bytes or None, frozenset(settings.files_mime_types) or ALLOWED_TYPES),
         sessions=SessionRule(settings.session_idle_s, settings.session_lifetime_s),
+        alert_sinks={space: _alert_sink(space, each) for space, each in settings.alert_sinks.items()},
         push=PushSettings(
             lease_s=settings.lease_s,
             wait_s=settings.push_wait_s,
@@ -420,6 +432,24 @@ def _connector(given: Preconfigured) -> Connector:
         config=given.config,
         is_preconfigured=True,
         expose_config=given.expose_config,
+    )
+
+
+def _alert_sink(space: str, given: AlertSink) -> SinkSettings:
+    ca = None
+    if given.ca_file is not None:
+        try:
+            ca = given.ca_file.read_text("ascii")
+            context_of(Tls(ca=base64.b64encode(ca.encode()).decode()))
+        except (OSError, UnicodeDecodeError, TlsFault):
+            raise CannotStart(f"The authority {given.ca_file} of space {space}'s alert sink is no PEM file.") from None
+    return SinkSettings(
+        url=given.url,
+        username=given.username,
+        password=given.password,
+        api_key=given.api_key,
+        ca=ca,
+        indices=given.indices,
     )
 
 

@@ -93,8 +93,22 @@ class Preconfigured(msgspec.Struct, frozen=True, kw_only=True):
         return f"Preconfigured({self.id!r})"
 
 
+class AlertSink(msgspec.Struct, frozen=True, kw_only=True):
+    """The store of a space's alert documents: the settings `alert_sink_…`, or an `[alert_sinks.<space>]` table."""
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    api_key: str | None = None
+    ca_file: Path | None = None
+    indices: tuple[str, ...] = ("*",)
+
+    def __repr__(self) -> str:
+        return "AlertSink()"
+
+
 _SERVER, _STORE, _HTTP, _CONNECTORS, _PUSHES, _LOGS = "Server", "Store", "HTTP", "Connectors", "Pushes", "Logs"
-_ATTACHMENTS, _FILES = "Attachments", "Files"
+_ATTACHMENTS, _FILES, _ALERTS = "Attachments", "Files", "Alerts"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +240,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Knob(_ATTACHMENTS, "Type ids of persistable states taken besides .lens, ml_* and aiops* ones."),
     ] = ()
+    alert_sink_url: Annotated[
+        str | None, Knob(_ALERTS, "Address of the Elasticsearch or OpenSearch that holds the alerts of space default.")
+    ] = None
+    alert_sink_username: Annotated[str | None, Knob(_ALERTS, "User for it.")] = None
+    alert_sink_password: Annotated[str | None, Knob(_ALERTS, "Password of that user.", secret=True)] = None
+    alert_sink_api_key: Annotated[
+        str | None, Knob(_ALERTS, "API key for it, as it stands in the header; in place of a user.", secret=True)
+    ] = None
+    alert_sink_ca_file: Annotated[
+        Path | None, Knob(_ALERTS, "File of the authority, in PEM, that vouches for it, besides those of the system.")
+    ] = None
+    alert_sink_indices: Annotated[
+        tuple[str, ...],
+        Knob(_ALERTS, "Patterns of the indices that may be written, such as .alerts-*; * stands for all."),
+    ] = ("*",)
     log_level: Annotated[
         str, Knob(_LOGS, "Least severity that is logged.", choices=("debug", "info", "warning", "error"))
     ] = "info"
@@ -234,6 +263,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "text"
     connectors: tuple[Preconfigured, ...] = ()
     tls: tuple[HostTls, ...] = ()
+    alert_sinks: Mapping[str, AlertSink] = {}
 
     def __repr__(self) -> str:
         """Without values: some are secret."""
@@ -287,6 +317,8 @@ def _settings() -> dict[str, Setting]:
 
 SETTINGS = _settings()
 """Every setting by name, in the order of the docs."""
+_SINK_KEYS = tuple(name for name in AlertSink.__struct_fields__)
+DEFAULT_SPACE = "default"
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -324,7 +356,8 @@ def load(options: Mapping[str, str], environ: Mapping[str, str]) -> Loaded:
     connectors = tuple(_connector(id_, entry, file) for id_, entry in table.get("connectors", {}).items())
     sources = {name: given[name].source if name in given else "default" for name in SETTINGS}
     tls = tuple(_host_tls(name, entry, file) for name, entry in table.get("tls", {}).items())
-    settings = Settings(**values, connectors=connectors, tls=tls)
+    sinks = _alert_sinks(table, values, file)
+    settings = Settings(**values, connectors=connectors, tls=tls, alert_sinks=sinks)
     _check(settings, sources)
     warnings = (*_unknown_variables(environ), *_open_secrets(settings, sources, file), *_problems(connectors))
     return Loaded(settings, sources, file, warnings)
@@ -390,7 +423,7 @@ def _read(file: Path, *, is_found: bool) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The settings file {file} is not TOML: {error}.") from None
     for name in table:
-        if name not in SETTINGS and name not in ("connectors", "tls"):
+        if name not in SETTINGS and name not in ("connectors", "tls", "alert_sinks"):
             raise SettingsError(f"{name} (file {file}): there is no such setting{_nearest(name, SETTINGS)}.")
     if is_found and "data" in table:
         raise SettingsError(f"data (file {file}): this file was found by its data folder, so it cannot name another.")
@@ -454,6 +487,53 @@ def _host_and_port(name: str) -> tuple[str | None, int | None]:
         return None, None
     is_plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc or " " in name)
     return (host, port) if is_plain else (None, None)
+
+
+def _alert_sinks(table: Mapping[str, Any], values: Mapping[str, Any], file: Path | None) -> dict[str, AlertSink]:
+    """The sink of each space that has one; that of `default` may come from the settings `alert_sink_…`."""
+    tables = table.get("alert_sinks", {})
+    if not isinstance(tables, dict):
+        raise SettingsError(f"alert_sinks (file {file}): expected tables such as [alert_sinks.default].")
+    sinks = {space: _alert_sink(space, entry, file) for space, entry in tables.items()}
+    flat = {name: values[f"alert_sink_{name}"] for name in _SINK_KEYS if f"alert_sink_{name}" in values}
+    if not flat:
+        return sinks
+    if "url" not in flat:
+        raise SettingsError("alert_sink_url: this is needed by the other settings alert_sink_…, but not given.")
+    if DEFAULT_SPACE in sinks:
+        raise SettingsError(f"alert_sink_url: the table [alert_sinks.default] of file {file} says the same; keep one.")
+    return {**sinks, DEFAULT_SPACE: _checked_sink("alert_sink_", AlertSink(**flat))}
+
+
+def _alert_sink(space: str, entry: Any, file: Path | None) -> AlertSink:
+    where = f"alert_sinks.{space}"
+    if not re.fullmatch(r"[a-z0-9_-]+", space) or not isinstance(entry, dict):
+        raise SettingsError(f"{where} (file {file}): expected a table with the id of a space.")
+    kept = {}
+    for name, value in entry.items():
+        if name not in _SINK_KEYS:
+            raise SettingsError(f"{where}.{name} (file {file}): there is no such key{_nearest(name, _SINK_KEYS)}.")
+        kept[name] = _value(
+            SETTINGS[f"alert_sink_{name}"], _Given(value, f"file {file}", file.parent if file else None)
+        )
+    if "url" not in kept:
+        raise SettingsError(f"{where} (file {file}): url is missing.")
+    return _checked_sink(f"{where}.", AlertSink(**kept))
+
+
+def _checked_sink(where: str, sink: AlertSink) -> AlertSink:
+    parts = urlsplit(sink.url) if _is_url(sink.url, ("http", "https")) else None
+    if parts is None or parts.username is not None or parts.query or parts.fragment:
+        raise SettingsError(f"{where}url: expected http:// or https:// and a host, without user, query and fragment.")
+    if (sink.username is None) != (sink.password is None):
+        raise SettingsError(f"{where}username: expected a user and a password, or neither.")
+    if sink.username is not None and sink.api_key is not None:
+        raise SettingsError(f"{where}api_key: expected a user and a password, or an API key, not both.")
+    if sink.api_key is not None and not re.fullmatch(r"[!-~]+", sink.api_key):
+        raise SettingsError(f"{where}api_key: expected visible ASCII without blanks.")
+    if sink.username is not None and ":" in sink.username:
+        raise SettingsError(f"{where}username: expected a name without a colon.")
+    return sink
 
 
 # --- one value
@@ -661,6 +741,7 @@ def _open_secrets(settings: Settings, sources: Mapping[str, str], file: Path | N
     secret = [sources[name] for name, each in SETTINGS.items() if each.knob.secret or each.knob.holds_password]
     holds_some = f"file {file}" in secret or any(each.secrets for each in settings.connectors)
     holds_some = holds_some or any(each.key_password for each in settings.tls)
+    holds_some = holds_some or any(each.password or each.api_key for each in settings.alert_sinks.values())
     if file is not None and holds_some and file.stat().st_mode & 0o077:
         yield f"The settings file {file} holds secrets and can be read by others; chmod 600 it."
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from casebridge.settings import SETTINGS, Settings, SettingsError, load, masked_url, to_environ, to_text
+from casebridge.cli.config import lines
+from casebridge.settings import SETTINGS, AlertSink, Settings, SettingsError, load, masked_url, to_environ, to_text
 
 ROOT = Path(__file__).parent.parent
 DOCS = (ROOT / "docs" / "settings.md").read_text("utf-8")
@@ -289,6 +291,74 @@ def test_another_process_loads_the_same_settings_without_the_first_password(tmp_
         assert getattr(again, name) == getattr(loaded.settings, name)
     assert again.data == tmp_path / "relative"
     assert again.connectors == loaded.settings.connectors
+
+
+SINK = """
+[alert_sinks.ops]
+url = "https://es.example.org:9200/prefix"
+api_key = "aHVudGVyMg=="
+ca_file = "ca.pem"
+indices = [".alerts-*"]
+"""
+
+
+def test_alert_sinks_are_tables_of_the_file_and_that_of_default_may_be_settings(tmp_path: Path):
+    environ = {
+        "CASEBRIDGE_ALERT_SINK_URL": "http://127.0.0.1:9200",
+        "CASEBRIDGE_ALERT_SINK_USERNAME": "bot",
+        "CASEBRIDGE_ALERT_SINK_PASSWORD": "hunter2",
+    }
+    sinks = load({"config": a_file(tmp_path, SINK)}, environ).settings.alert_sinks
+
+    assert sinks["ops"] == AlertSink(
+        url="https://es.example.org:9200/prefix",
+        api_key="aHVudGVyMg==",
+        ca_file=tmp_path / "ca.pem",
+        indices=(".alerts-*",),
+    )
+    assert sinks["default"] == AlertSink(url="http://127.0.0.1:9200", username="bot", password="hunter2")
+    assert "hunter2" not in repr(sinks)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[alert_sinks.ops]\n", "alert_sinks.ops (file {file}): url is missing."),
+        (
+            '[alert_sinks.ops]\nurll = "x"',
+            "alert_sinks.ops.urll (file {file}): there is no such key; did you mean url?",
+        ),
+        ('[alert_sinks."A b"]\nurl = "http://x"', "alert_sinks.A b (file {file}): expected a table with"),
+        ("alert_sinks = 1", "alert_sinks (file {file}): expected tables"),
+        ('[alert_sinks.ops]\nurl = "ftp://x"', "alert_sinks.ops.url: expected http:// or https://"),
+        ('[alert_sinks.ops]\nurl = "http://u:hunter2@x"', "alert_sinks.ops.url: expected http:// or https://"),
+        ('[alert_sinks.ops]\nurl = "http://x"\nusername = "u"', "alert_sinks.ops.username: expected a user and a"),
+        (
+            '[alert_sinks.ops]\nurl = "http://x"\nusername = "u"\npassword = "hunter2"\napi_key = "k"',
+            "alert_sinks.ops.api_key: expected a user and a password, or an API key",
+        ),
+        ('[alert_sinks.ops]\nurl = "http://x"\napi_key = "hun ter2"', "alert_sinks.ops.api_key: expected visible"),
+        ('alert_sink_username = "u"', "alert_sink_url: this is needed"),
+        ('alert_sink_url = "http://x"\n[alert_sinks.default]\nurl = "http://y"', "alert_sink_url: the table"),
+    ],
+)
+def test_a_wrong_alert_sink_is_refused_without_its_secrets(tmp_path: Path, text: str, expected: str):
+    file = a_file(tmp_path, text)
+
+    told = refusal({"config": file})
+
+    assert told.startswith(expected.format(file=file))
+    assert "hunter2" not in told
+
+
+def test_secrets_of_alert_sinks_are_masked_when_settings_are_shown(tmp_path: Path):
+    environ = {"CASEBRIDGE_ALERT_SINK_URL": "http://x", "CASEBRIDGE_ALERT_SINK_API_KEY": "aHVudGVyMQ=="}
+
+    shown = "\n".join(lines(load({"config": a_file(tmp_path, SINK)}, environ)))
+
+    assert "aHVudGVy" not in shown
+    assert '[alert_sinks."ops"]' in shown
+    assert tomllib.loads(shown)["alert_sinks"]["ops"]["indices"] == [".alerts-*"]
 
 
 def rows() -> dict[str, list[str]]:

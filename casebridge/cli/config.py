@@ -10,7 +10,18 @@ from typing import Any
 import msgspec
 
 from casebridge.cli.options import AllOptions, read
-from casebridge.settings import MASK, SETTINGS, HostTls, Loaded, Preconfigured, Setting, masked_url, to_text
+from casebridge.settings import (
+    DEFAULT_SPACE,
+    MASK,
+    SETTINGS,
+    AlertSink,
+    HostTls,
+    Loaded,
+    Preconfigured,
+    Setting,
+    masked_url,
+    to_text,
+)
 
 
 def config(options: AllOptions = None) -> int:
@@ -41,6 +52,9 @@ def lines(loaded: Loaded) -> Iterator[str]:
         yield from _connector(connector)
     for host in loaded.settings.tls:
         yield from _host(host)
+    for space, sink in loaded.settings.alert_sinks.items():
+        if space != DEFAULT_SPACE or loaded.settings.alert_sink_url is None:
+            yield from _alert_sink(space, sink)
 
 
 def _value(setting: Setting, value: Any) -> str:
@@ -65,6 +79,14 @@ def _host(tls: HostTls) -> Iterator[str]:
             yield f"{name} = {_toml(value)}"
     if tls.key_password is not None:
         yield f"key_password = {_toml(MASK)}"
+
+
+def _alert_sink(space: str, sink: AlertSink) -> Iterator[str]:
+    yield f"\n[alert_sinks.{_toml(space)}]"
+    for name in sink.__struct_fields__:
+        value = getattr(sink, name)
+        if value is not None:
+            yield f"{name} = {_toml(MASK if name in ('password', 'api_key') else value)}"
 
 
 def _toml(value: Any) -> str:

@@ -63,7 +63,7 @@ else:
     AllOptions = _options(*(name for name, each in SETTINGS.items() if not each.knob.secret))
     StoreOptions = _options("data", "database_url", "encryption_key_file")
     # What a worker of pushes heeds: no address to listen on, nothing about requests.
-    _WORKING = ("Connectors", "Pushes", "Logs")
+    _WORKING = ("Connectors", "Pushes", "Alerts", "Logs")
     WorkerOptions = _options(
         *("data", "drain_s", "database_url", "database_pool_size", "encryption_key_file", "public_base_url"),
         *(

@@ -31,7 +31,7 @@ LOOPBACK = "127.0.0.1"
 def app() -> App:
     """The command with its subcommands."""
     made = App("sandbox", help="Run simulated external systems, to try connectors without an account.")
-    for command in (jira, servicenow, thehive, webhook, resilient, swimlane, all_):
+    for command in (jira, servicenow, thehive, webhook, resilient, swimlane, elasticsearch, all_):
         made.command(command, name=command.__name__.rstrip("_"))
     return made
 
@@ -175,6 +175,28 @@ def swimlane(
 
     told = f"A simulated Swimlane listens on {{url}} (application {app_id}, token {api_token})."
     return _run(serve, host, port, told, app_id=app_id, api_token=api_token, faults=fault)
+
+
+def elasticsearch(
+    *,
+    host: Host = LOOPBACK,
+    port: Port = 8096,
+    user: Annotated[str, Parameter(help="The one user.")] = "casebridge",
+    password: Annotated[str, Parameter(help="Its password.")] = "sandbox-password",  # noqa: S107 - of a simulated system
+    api_key: Annotated[
+        str, Parameter(help="The one API key, as it stands in the header.")
+    ] = "Y2FzZWJyaWRnZTpzYW5kYm94LWtleQ==",
+    fault: Fault = (),
+) -> int:
+    """Run a simulated Elasticsearch for alert sinks until Ctrl+C: documents, a page of them, and faults on demand.
+
+    Start the server with `--alert-sink-url` and the user or key; it reaches a loopback address only when that is named:
+    `--allowed-hosts 127.0.0.1`. See docs/alert-sink.md.
+    """
+    from casebridge.sandbox.elasticsearch import serve_elasticsearch as serve
+
+    told = f"A simulated Elasticsearch listens on {{url}} (user {user}, password {password}, API key {api_key})."
+    return _run(serve, host, port, told, user=user, password=password, api_key=api_key, faults=fault)
 
 
 def all_(

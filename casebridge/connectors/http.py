@@ -13,7 +13,7 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -207,6 +207,7 @@ class Outbound:
         effect: Effect | None = None,
         params: Mapping[str, str | int] | None = None,
         payload: Any = None,
+        lines: Sequence[Any] | None = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
@@ -214,15 +215,16 @@ class Outbound:
     ) -> Answer:
         """Send one call and give the whole answer, whatever its status but a redirect.
 
-        `credentials` are headers that never go to another host. `payload` is sent as JSON, `form` as a form. A 2xx
-        must bring JSON, unless nothing came and nothing is needed. Raises ConnectorError, which names host and cause.
+        `credentials` are headers that never go to another host. `payload` is sent as JSON, `lines` as one JSON value a
+        line, `form` as a form. A 2xx must bring JSON, unless nothing came and nothing is needed. Raises ConnectorError,
+        which names host and cause.
         """
         effect = effect or (Effect.READS if method in ("GET", "HEAD") else Effect.ADDS)
         sent = {"accept": "application/json", **(headers or {})}
         left_s, kept = self.timeout_s, dict(credentials or {})
         target = httpx2.URL(url) if params is None else httpx2.URL(url).copy_merge_params(dict(params))
         for _ in range(REDIRECTS + 1):
-            request = _request(method, target, {**sent, **kept}, payload, form)
+            request = _request(method, target, {**sent, **kept}, payload, form, lines)
             await self._clear(target)
             started = time.monotonic()
             answer = await self._once(request, effect, left_s)
@@ -327,12 +329,20 @@ class Outbound:
 
 
 def _request(
-    method: str, url: httpx2.URL, headers: Mapping[str, str], payload: Any, form: Mapping[str, str] | None
+    method: str,
+    url: httpx2.URL,
+    headers: Mapping[str, str],
+    payload: Any,
+    form: Mapping[str, str] | None,
+    lines: Sequence[Any] | None,
 ) -> httpx2.Request:
     """A request without the user info of its URL."""
     plain = url.copy_with(username="", password="", fragment=None)
     if form is not None:
         return httpx2.Request(method, plain, headers=headers, data=dict(form))
+    if lines is not None:
+        text = b"".join(msgspec.json.encode(each) + b"\n" for each in lines)
+        return httpx2.Request(method, plain, headers={"content-type": "application/x-ndjson", **headers}, content=text)
     if payload is None:
         return httpx2.Request(method, plain, headers=headers)
     content = msgspec.json.encode(payload)

@@ -1,6 +1,7 @@
-"""The worker: looks for deliveries whose time has come or whose sender died, and has them sent.
+"""The worker: looks for deliveries whose time has come or whose sender died, and has them sent; and updates of alerts.
 
-Any number of workers may run at once, in this process and others: a delivery belongs to who claims it first.
+Any number of workers may run at once, in this process and others: a delivery, and an update, belongs to who claims it
+first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import structlog
 
 from casebridge.domain.delivery import Delivery
 from casebridge.domain.errors import CasebridgeError
-from casebridge.services import push_take_up
+from casebridge.services import alert_sync, push_take_up
 from casebridge.services.ground import Ground
 from casebridge.storage import outbox
 
@@ -30,22 +31,25 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._telling: dict[str, asyncio.Task[None]] = {}
+        self._asked: set[str] = set()
 
     async def run(self) -> None:
         """Work until `stop`; then finish what is under way, or give it back when cancelled."""
         forget = self._ground.database.on_hint(self._wake.set)
         try:
+            await alert_sync.revive(self._ground)
             while not self._stopping:
                 self._wake.clear()
                 await self._look()
                 await self._sleep()
         except asyncio.CancelledError:
-            for each in self._running.values():
+            for each in (*self._running.values(), *self._telling.values()):
                 each.cancel()
             raise
         finally:
             forget()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.gather(*self._running.values(), *self._telling.values(), return_exceptions=True)
 
     def stop(self) -> None:
         """Take up nothing new and end `run` once all that was taken up is settled."""
@@ -53,6 +57,10 @@ class Worker:
         self._wake.set()
 
     async def _look(self) -> None:
+        for space in self._ground.alert_sinks:
+            self._asked.add(space)
+            if space not in self._telling:
+                self._telling[space] = asyncio.create_task(self._tell(space))
         try:
             due = await outbox.due(self._ground.database, self._ground.now(), _BATCH)
         except CasebridgeError as fault:
@@ -76,6 +84,21 @@ class Worker:
         finally:
             del self._running[delivery.id]
             self._wake.set()
+
+    async def _tell(self, space: str) -> None:
+        """Tell the alerts of a space whatever is due, batch by batch."""
+        try:
+            while not self._stopping and space in self._asked:
+                self._asked.discard(space)
+                if await alert_sync.take_up(self._ground, space):
+                    self._asked.add(space)
+        except CasebridgeError as fault:
+            log.warning("alert_updates_unavailable", space=space, error=str(fault))
+        except Exception:
+            # As above: what we held is taken up again when its lease has run out.
+            log.exception("alert_updates_stumbled", space=space)
+        finally:
+            del self._telling[space]
 
     async def _sleep(self) -> None:
         # Not `wait_for`: in Python 3.11 that one may swallow a cancellation.

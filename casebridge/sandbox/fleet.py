@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 
-from casebridge.sandbox import jira, resilient, servicenow, swimlane, thehive, webhook
+from casebridge.sandbox import elasticsearch, jira, resilient, servicenow, swimlane, thehive, webhook
 from casebridge.sandbox.server import serving
 
 
@@ -99,6 +99,8 @@ MEMBERS = (
     Member("resilient", "Resilient", 8093, resilient.resilient_app, _resilient),
     Member("swimlane", "Swimlane", 8094, swimlane.swimlane_app, _swimlane),
     Member("thehive", "TheHive", 8095, thehive.thehive_app, _thehive),
+    # A store of alerts, to which no connector leads.
+    Member("elasticsearch", "Elasticsearch", 8096, elasticsearch.elasticsearch_app, lambda url: ()),
 )
 """Every simulated system."""
 

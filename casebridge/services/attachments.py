@@ -38,7 +38,7 @@ from casebridge.domain.text import trimmed
 from casebridge.domain.user_action import Activity
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
-from casebridge.services import automation
+from casebridge.services import alert_sync, automation
 from casebridge.services.automation import Changed
 from casebridge.services.cases import check_budget, load_with_attachments, unit
 from casebridge.services.ground import Asking, Ground
@@ -208,13 +208,15 @@ async def save_new(
     work.also(*await automation.pushes(ground, asking, [Changed(touched, activity)]))
     for each in made:
         work.attach(each)
-    work.also(*alerts.link_writes(case, known, all_alerts), *also)
+    told_alerts = alert_sync.of_attachments(ground, case, (), made)
+    work.also(*alerts.link_writes(case, known, all_alerts), *told_alerts, *also)
     work.audit("case_comment_create", "cases-comments", [each.id for each in made])
     try:
         await work.save()
     except VersionConflict:
         # Somebody wrote the case meanwhile; an attachment names no version, so it goes on top of that.
         return False
+    await alert_sync.announce(ground, told_alerts)
     return True
 
 
@@ -279,12 +281,16 @@ async def _save_edited(
     work.update(case, touched, activity)
     work.also(*await automation.pushes(ground, asking, [Changed(touched, activity)]))
     work.replace_attachment(stored, edited)
-    work.also(*alerts.link_writes(case, before, after))
+    told = alert_sync.of_attachments(
+        ground, case, attached, [edited if each.id == edited.id else each for each in attached]
+    )
+    work.also(*alerts.link_writes(case, before, after), *told)
     work.audit("case_comment_update", "cases-comments", [stored.id])
     try:
         await work.save()
     except VersionConflict:
         return False
+    await alert_sync.announce(ground, told)
     return True
 
 
@@ -408,12 +414,14 @@ async def save_without(
     work.update(case, touched, [Activity("comment", "delete", {"comment": each.payload}, each.id) for each in gone])
     for each in gone:
         work.detach(each)
-    work.also(*alerts.link_writes(case, before, after), *also)
+    told = alert_sync.of_attachments(ground, case, attached, [each for each in attached if each.id not in ids])
+    work.also(*alerts.link_writes(case, before, after), *told, *also)
     work.audit("case_comment_delete", "cases-comments", [each.id for each in gone])
     try:
         await work.save()
     except VersionConflict:
         return False
+    await alert_sync.announce(ground, told)
     return True
 
 

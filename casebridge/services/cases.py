@@ -40,7 +40,7 @@ from casebridge.domain.text import check_count, repeated
 from casebridge.domain.user import User
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import permitted_owners, require
-from casebridge.services import automation
+from casebridge.services import alert_sync, automation
 from casebridge.services.automation import Changed
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import attachments, cases, categories, configurations, files, outbox
@@ -222,14 +222,18 @@ async def change(
         raise NothingChanged
     now = ground.now()
     work = unit(ground, asking, at=now)
-    done = []
+    done, moves = [], []
     for case, changes in real:
         changed = await _changed(ground, asking, case, changes, rules, now)
         work.update(case, changed.case, changed.activity)
         done.append(Changed(changed.case, changed.activity))
-    work.also(*await automation.pushes(ground, asking, done))
+        moves.append((case, changed.case))
+    told = await alert_sync.of_changes(ground, moves)
+    work.also(*await automation.pushes(ground, asking, done), *told)
     work.audit("case_update", "cases", [case.id for case, _ in real])
-    return await work.save()
+    saved = await work.save()
+    await alert_sync.announce(ground, told)
+    return saved
 
 
 async def _stored(ground: Ground, asking: Asking, ids: Sequence[str], only_owner: str | None) -> dict[str, Case]:
@@ -293,13 +297,15 @@ async def delete(ground: Ground, asking: Asking, ids: Sequence[str], *, only_own
             await _cancel_deliveries(ground, work, id_)
         belonging = await files.list_of_cases(ground.database, asking.space.id, wanted)
         gone = [each.id for each in belonging if set(each.case_ids) <= set(wanted)]
-        work.also(*files.delete_writes(gone))
+        told = await alert_sync.of_deletions(ground, stored.values())
+        work.also(*files.delete_writes(gone), *told)
         work.audit("case_delete", "cases", wanted)
         try:
             await work.save()
         except Conflict:
             # Changed while we looked at it: a deletion names no version, so it looks again.
             continue
+        await alert_sync.announce(ground, told)
         if ground.blobs is not None and gone:
             # The cases are gone, whatever becomes of the contents: a sweep does what this cannot.
             with suppress(StorageUnavailable):

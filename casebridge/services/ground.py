@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from casebridge.connectors.http import AllowedHosts, Outbound
+from casebridge.domain.alert_update import SinkSettings
 from casebridge.domain.attachment import AttachmentTypes
 from casebridge.domain.connector import Connector
 from casebridge.domain.delivery import RetryRule
@@ -46,8 +47,10 @@ def _new_id() -> str:
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """The wired program as services see it. `preconfigured` maps ids to connectors of the server's own settings.
+    """The wired program as services see it.
 
+    `preconfigured` maps ids to connectors of the server's own settings, `alert_sinks` ids of spaces to their stores of
+    alerts.
     `now` gives aware UTC times in whole milliseconds, `new_id` UUID texts, `draw` numbers in [0, 1) for jitter.
     """
 
@@ -64,6 +67,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     blobs: FileStore | None = None
     file_rules: FileRules = FileRules()
     sessions: SessionRule = SessionRule()
+    alert_sinks: Mapping[str, SinkSettings] = {}
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     draw: Callable[[], float] = random.random

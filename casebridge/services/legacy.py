@@ -198,7 +198,7 @@ async def tell_pushed(ground: Ground, asking: Asking, case_id: str, told: Told) 
         require_open(case)
         service = ExternalService(**msgspec.structs.asdict(told), pushed_at=ground.now(), pushed_by=asking.actor.user)
         closes = await closes_by_pushing(ground, case)
-        work = outcome(ground, asking.actor, case, service, loaded.attachments, closes=closes)
+        work = await outcome(ground, asking.actor, case, service, loaded.attachments, closes=closes)
         work.also(*_ledger(loaded, told))
         try:
             await work.save()

@@ -11,6 +11,7 @@ from casebridge.domain.case import CLOSED, Case, ExternalService, with_status
 from casebridge.domain.errors import Conflict
 from casebridge.domain.user import Actor
 from casebridge.domain.user_action import Activity
+from casebridge.services import alert_sync
 from casebridge.services.ground import Ground
 from casebridge.storage import configurations
 from casebridge.storage.unit import Unit
@@ -33,10 +34,13 @@ async def closes_by_pushing(ground: Ground, case: Case) -> bool:
     return configuration is not None and configuration.closes_by_pushing
 
 
-def outcome(
+async def outcome(
     ground: Ground, actor: Actor, case: Case, service: ExternalService, sent: Iterable[Attachment], *, closes: bool
 ) -> Unit:
-    """The change that records a push: the case, those of the attachments `sent` that no push marked yet, activity."""
+    """The change that records a push: the case, those of the attachments `sent` that no push marked yet, activity.
+
+    The alerts of a case that it closes are told, too.
+    """
     now, by = service.pushed_at, service.pushed_by
     pushed = msgspec.structs.replace(case, external_service=service, updated_at=now, updated_by=by)
     activity = []
@@ -46,6 +50,7 @@ def outcome(
     activity.append(Activity("pushed", "push_to_service", {"externalService": _payload(service)}))
     work = Unit(ground.database, actor, case.space, now, ground.new_id, by=by)
     work.update(case, pushed, activity)
+    work.also(*await alert_sync.of_changes(ground, [(case, pushed)]))
     for each in sent:
         if each.pushed_at is None:
             work.replace_attachment(each, msgspec.structs.replace(each, pushed_at=now, pushed_by=by))

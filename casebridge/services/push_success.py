@@ -154,7 +154,7 @@ async def _outcome(
     )
     closes = delivery.origin == MANUAL and await closes_by_pushing(ground, case)
     sent = [each for each in present.attachments if _is_pushed_now(each, sender)]
-    return outcome(ground, actor, case, service, sent, closes=closes)
+    return await outcome(ground, actor, case, service, sent, closes=closes)
 
 
 def _is_pushed_now(attachment: Attachment, sender: Sender) -> bool:

@@ -211,6 +211,29 @@ alert_link = Table(
     sqlite_with_rowid=False,
 )
 
+alert_update = Table(
+    # What documents of alerts are still to be told, one row a document: a newer change goes on top of it. `version`
+    # moves with each change; a row may go only if what was sent is what stands here.
+    "alert_update",
+    metadata,
+    Column("space", TEXT, primary_key=True),
+    Column("digest", TEXT, primary_key=True),
+    Column("index_name", TEXT, nullable=False),
+    Column("alert_id", TEXT, nullable=False),
+    Column("status", TEXT),
+    Column("cases", DOC, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("version", BIG, nullable=False),
+    Column("sent_version", BIG),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", BIG),
+    Column("lease_id", TEXT),
+    Column("lease_until", BIG),
+    Column("error", TEXT),
+    Column("updated_at", BIG, nullable=False),
+)
+Index("alert_update_due", alert_update.c.space, alert_update.c.next_attempt_at)
+
 attachment = Table(
     "attachment",
     metadata,
@@ -333,6 +356,7 @@ delivery = Table(
     Index("delivery_id", "id", unique=True),
     Index("delivery_pair", "case_id", "connector_id", "seq"),
     Index("delivery_space", "space", "seq"),
+    Index("delivery_state", "state"),
 )
 Index(
     # At most one delivery of a case and connector is being sent at a time, on any number of processes.

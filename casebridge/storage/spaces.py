@@ -20,6 +20,7 @@ _BY_PARENT = (
     ("pushed_comment", "case_id", "cases"),
 )
 _BY_SPACE = (
+    "alert_update",
     "attachment",
     "external_record",
     "idempotency",

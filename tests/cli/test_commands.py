@@ -13,7 +13,7 @@ from casebridge.cli import main
 from casebridge.settings import PREFIX, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
-SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane", "all")
+SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane", "elasticsearch", "all")
 LEDGER = tuple(f"deliveries {name}" for name in ("list", "show", "retry", "cancel", "watch"))
 COMMANDS = (
     "serve", "worker", "config", "migrate", "seed", "keys rotate", *LEDGER, "connector test",
