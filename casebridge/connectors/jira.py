@@ -252,10 +252,17 @@ class Jira(ConnectorType):
     async def find_incidents(self, marker: str, sent: Mapping[str, Any] | None = None) -> list[Record]:
         doing, project = "find incidents", quoted(self._config["projectKey"])
         jql = f"project = {project} AND labels = {quoted(marker)} ORDER BY created ASC"
+        marked = await self._marked(doing, jql, marker)
+        if not marked:
+            # The index of labels may lag further behind than that of the rest, and an issue shows its present labels.
+            recent = f'project = {project} AND reporter = currentUser() AND created >= "-15m" ORDER BY created ASC'
+            marked = await self._marked(doing, recent, marker)
+        return [self._record(doing, each) for each in marked]
+
+    async def _marked(self, doing: str, jql: str, marker: str) -> list[dict[str, Any]]:
         found = [each async for each in self._search(doing, jql, "summary,labels,created,updated")]
         # A system that ignored the condition would hand us somebody else's issue.
-        marked = [each for each in found if marker in self._list(doing, each, "fields.labels")]
-        return [self._record(doing, each) for each in marked]
+        return [each for each in found if marker in self._list(doing, each, "fields.labels")]
 
     async def test(self) -> str:
         doing = "test the connection"

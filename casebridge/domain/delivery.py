@@ -85,6 +85,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     yet; `marks` what the connector added to a create, to be the same in its repeats; `lease_id` names the claim that
     may act on it, until `lease_until`. `gathers`: further changes become part of it, as long as it waits for its first
     try; `asked_at` is the number of the newest record that asked for it, 0 when a person did.
+    `overtaken_by` is the id of the delivery that has sent all of it.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     gathers: bool = False
     asked_at: int = 0
+    overtaken_by: str | None = None
 
     @property
     def is_gathering(self) -> bool:

@@ -130,7 +130,10 @@ async def preview(ground: Ground, asking: Asking, case_id: str, connector_id: st
         raise NotFound("cases", case_id)
     connector = await find_usable(ground, asking.space.id, connector_id)
     case = loaded.case
-    require(asking.actor, "pushCase", case.owner, asking.space)
+    # As for a push: what is shown is the case, its activity and what the connector reads over there.
+    require(asking.actor, "useConnectors", None, asking.space)
+    for operation in ("getCase", "getUserActions", "pushCase"):
+        require(asking.actor, operation, case.owner, asking.space)
     if case.status == CLOSED:
         raise Conflict(f"The case {case.title!r} is closed; reopen it before pushing it.")
     try:

@@ -51,7 +51,7 @@ async def retry(ground: Ground, asking: Asking, id_: str) -> Delivery:
     check_arrow(delivery, QUEUED)
     now = ground.now()
     queued = msgspec.structs.replace(
-        delivery, state=QUEUED, retries=True, gathers=False, next_attempt_at=now, updated_at=now
+        delivery, state=QUEUED, retries=True, gathers=False, overtaken_by=None, next_attempt_at=now, updated_at=now
     )
     moved = await _move(ground, asking, "delivery_retry", delivery, queued)
     await ground.database.hint()

@@ -9,6 +9,7 @@ import msgspec
 
 from casebridge.connectors.http import CallLog
 from casebridge.domain.delivery import (
+    CANCELLED,
     FAILED,
     UNCERTAIN,
     WAITING,
@@ -76,6 +77,20 @@ async def settle_fault(
     if not fault.permanent:
         writes.append(circuit.fault_write(ground, delivery, fault, now))
     await ground.database.commit(writes)
+
+
+async def settle_vanished(ground: Ground, delivery: Delivery) -> None:
+    """The case was deleted before anything was sent: like its other open deliveries, this one is cancelled."""
+    gone = msgspec.structs.replace(
+        delivery,
+        state=CANCELLED,
+        lease_id=None,
+        lease_until=None,
+        next_attempt_at=None,
+        updated_at=ground.now(),
+        error=DeliveryError("configuration", "The case was deleted.", permanent=True),
+    )
+    await ground.database.commit([outbox.move_write(delivery, gone, LeaseLost())])
 
 
 def was_open(delivery: Delivery, before: Step | None, started: datetime) -> bool:

@@ -51,6 +51,10 @@ async def repeated(ground: Ground, asking: Asking, first: Delivery, until: float
     while delivery is not None:
         if delivery.state == DELIVERED:
             return await as_stored(ground, delivery.space, delivery.case_id)
+        if delivery.state == CANCELLED and delivery.overtaken_by is not None:
+            # Sent all the same, by a newer one.
+            delivery = await outbox.get(ground.database, asking.space.id, delivery.overtaken_by)
+            continue
         if delivery.state in (FAILED, UNCERTAIN, CANCELLED):
             text = delivery.error.message if delivery.error else "The push did not succeed."
             raise PushFailed(failure_text(text), delivery.id)

@@ -16,7 +16,7 @@ import msgspec
 
 from casebridge.connectors.base import CommentGone, ConnectorType, Record
 from casebridge.domain.connector import Connector
-from casebridge.domain.delivery import CANCELLED, MANUAL, CommentState, Delivery, Step, marker
+from casebridge.domain.delivery import CANCELLED, MANUAL, CommentState, Delivery, DeliveryError, Step, marker
 from casebridge.domain.errors import Conflict, ConnectorError
 from casebridge.domain.incident import (
     AcceptedComment,
@@ -32,6 +32,7 @@ from casebridge.storage import outbox
 from casebridge.storage.outbox import ExternalRecord
 from casebridge.storage.session import Write
 
+_NAMED = 10
 _CREATE, _UPDATE, _COMMENT, _EDIT = "create", "update", "comment", "edit"
 
 
@@ -65,6 +66,7 @@ class Sender:
         self.delivery = delivery
         self.record: ExternalRecord | None = None
         self.confirmed: set[str] = set()
+        self.remark: DeliveryError | None = None
 
     @property
     def accepted(self) -> dict[str, AcceptedComment]:
@@ -250,6 +252,8 @@ class Sender:
         while True:
             enough = self._is_old(step)
             found = await self._unlinked(await worker.find_incidents(self._marker, step.fields))
+            if len(found) > 1:
+                self.remark = _more_than_one(found)
             if found or enough:
                 return found[0] if found else None
             await self._pause(step)
@@ -349,6 +353,16 @@ def can_settle(worker: ConnectorType, step: Step) -> bool:
     if step.kind == _CREATE:
         return worker.can_look_for(step.fields or {})
     return worker.can_list_comments or step.kind != _COMMENT
+
+
+def _more_than_one(found: Sequence[Record]) -> DeliveryError:
+    others = ", ".join(each.title or each.external_id for each in found[1:_NAMED])
+    more = "" if len(found) <= _NAMED else f" and {len(found) - _NAMED} more"
+    text = (
+        f"{len(found)} incidents carry the mark of this case; the oldest, {found[0].title or found[0].external_id}, "
+        f"was taken, and {others}{more} left alone."
+    )
+    return DeliveryError("bad_answer", text, permanent=False)
 
 
 def _last_author(updated_by: User | None, created_by: User) -> User:

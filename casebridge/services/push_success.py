@@ -65,7 +65,7 @@ async def settle_success(
             outbox.record_write(loaded.case.space, loaded.case.id, connector.id, record),
             outbox.attempt_write(sender.delivery.id, sender.delivery.attempt_count, attempt),
             connector_care.success_write(loaded.case.space, connector.id, now),
-            outbox.move_write(sender.delivery, _delivered(sender.delivery, record, now), LeaseLost()),
+            outbox.move_write(sender.delivery, _delivered(sender, record, now), LeaseLost()),
             *_overtake(loaded, sender, now),
         )
         try:
@@ -91,16 +91,16 @@ class _Moved(Conflict):
     """An earlier delivery of the pair moved meanwhile."""
 
 
-def _delivered(delivery: Delivery, record: ExternalRecord, now: datetime) -> Delivery:
+def _delivered(sender: Sender, record: ExternalRecord, now: datetime) -> Delivery:
     return msgspec.structs.replace(
-        delivery,
+        sender.delivery,
         state=DELIVERED,
         step=None,
         lease_id=None,
         lease_until=None,
         next_attempt_at=None,
         updated_at=now,
-        error=None,
+        error=sender.remark,
         external_id=record.external_id,
         external_title=record.title,
         external_url=record.url,
@@ -123,6 +123,7 @@ def _overtake(loaded: Loaded, sender: Sender, now: datetime) -> list[Write]:
             next_attempt_at=None,
             updated_at=now,
             error=each.error if each.state == CANCELLED else error,
+            overtaken_by=each.overtaken_by if shown or each.state == CANCELLED else sender.delivery.id,
         )
         writes.append(outbox.move_write(each, ended, _Moved("An earlier delivery moved.")))
     return writes

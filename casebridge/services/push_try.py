@@ -11,12 +11,11 @@ from casebridge.domain.errors import ConnectorError, NotFound, PushFailed
 from casebridge.domain.user import Actor
 from casebridge.services import connectors as connector_verbs
 from casebridge.services.ground import Ground
-from casebridge.services.push_fault import failure_text, settle_fault, was_open
+from casebridge.services.push_fault import failure_text, settle_fault, settle_vanished, was_open
 from casebridge.services.push_load import load
 from casebridge.services.push_send import Sender
 from casebridge.services.push_success import Pushed, settle_success
 from casebridge.services.push_turn import held
-from casebridge.storage import outbox
 
 
 async def attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: Connector, *, by_hand: bool) -> Pushed:
@@ -32,7 +31,7 @@ async def _attempt(ground: Ground, actor: Actor, delivery: Delivery, connector: 
     log, started = CallLog(), ground.now()
     loaded = await load(ground, delivery.space, delivery.case_id, delivery.connector_id)
     if loaded is None:
-        await ground.database.commit(outbox.remove_writes(delivery))
+        await settle_vanished(ground, delivery)
         raise NotFound("cases", delivery.case_id)
     delivery = msgspec.structs.replace(delivery, read_point=loaded.read_point)
     sender = Sender(ground, connector, delivery, loaded, by_hand=by_hand)

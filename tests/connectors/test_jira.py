@@ -300,8 +300,25 @@ async def test_an_issue_without_the_marker_is_not_taken_even_if_a_search_brings_
     assert query["jql"] == f'project = "OPS" AND labels = "{MARKER}" ORDER BY created ASC'
 
 
+async def test_without_a_hit_for_the_label_the_recent_issues_of_this_user_are_looked_through():
+    rows = [
+        {"id": "1", "key": "OPS-1", "fields": {"labels": ["other"]}},
+        {"id": "2", "key": "OPS-2", "fields": {"labels": [MARKER]}},
+    ]
+    recorder = Recorder(
+        (200, {"deploymentType": "Cloud"}),
+        (200, {"issues": [], "isLast": True}),
+        (200, {"issues": rows, "isLast": True}),
+    )
+    found = await recorder.jira().find_incidents(MARKER)
+    assert [each.title for each in found] == ["OPS-2"]
+    asked = recorder.requests[2].url.params["jql"]
+    assert asked == 'project = "OPS" AND reporter = currentUser() AND created >= "-15m" ORDER BY created ASC'
+
+
 async def test_the_kind_of_jira_is_asked_once_and_forgotten_when_its_search_is_gone():
-    recorder = Recorder((200, {"deploymentType": "Server"}), (200, {"issues": [], "total": 0}), (410, MESSAGES))
+    row = {"id": "2", "key": "OPS-2", "fields": {"labels": [MARKER]}}
+    recorder = Recorder((200, {"deploymentType": "Server"}), (200, {"issues": [row], "total": 1}), (410, MESSAGES))
     jira = recorder.jira()
     await jira.find_incidents(MARKER)
     with pytest.raises(ConnectorError):
@@ -509,6 +526,8 @@ async def test_a_lost_create_is_unknown_and_a_refused_one_is_not(live_jira, kind
 
 async def test_calls_are_noted_without_query_and_headers(live_jira):
     live = await live_jira()
+    await live.create()
+    live.log.calls.clear()
     await live.jira.find_incidents(MARKER)
     assert [(call.method, call.url, call.status) for call in live.log.calls] == [
         ("GET", f"{live.url}/rest/api/2/serverInfo", 200),
