@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from casebridge.api.filters import case_filter, case_search, created_between
+from casebridge.api.filters import case_query, case_search, created_between
 from casebridge.api.queries import JsonList
 from casebridge.api.routing import Call, Route
 from casebridge.domain.case import Case
 from casebridge.domain.errors import InvalidInput
-from casebridge.domain.query import SORT_FIELDS, CaseQuery, check_page
+from casebridge.domain.query import Page
 from casebridge.services import cases
 from casebridge.wire.base import Body, User
 from casebridge.wire.cases import (
@@ -83,15 +83,12 @@ async def _resolve(call: Call) -> ResolvedCase:
 
 async def _find(call: Call) -> CasesPage:
     query: FindQuery = call.query
-    page = check_page(query.page, query.perPage)
-    wanted = CaseQuery(
-        filter=case_filter(call, query),
-        search=case_search(query),
-        sort=SORT_FIELDS[query.sortField],
-        descending=query.sortOrder == "desc",
-        page=page,
-    )
-    found = await cases.find(call.ground, call.asking, wanted, query.owner)
+    wanted = case_query(call, query, case_search(query))
+    return cases_page(await cases.find(call.ground, call.asking, wanted, query.owner), wanted.page)
+
+
+def cases_page(found: cases.FoundCases, page: Page) -> CasesPage:
+    """The page as answered, whoever found it."""
     return CasesPage(
         cases=[_listed(case) for case in found.cases],
         page=page.number,

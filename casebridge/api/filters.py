@@ -9,9 +9,9 @@ import msgspec
 
 from casebridge.api.routing import Call
 from casebridge.domain.date_expression import read_date
-from casebridge.domain.query import CaseFilter, check_filter_values
+from casebridge.domain.query import SORT_FIELDS, CaseFilter, CaseQuery, check_filter_values, check_page
 from casebridge.domain.search import SEARCH_FIELDS, Search, read_search
-from casebridge.wire.cases import CaseFilters
+from casebridge.wire.cases import CaseFilters, FindQuery
 
 
 class _Dates(Protocol):
@@ -53,3 +53,14 @@ def case_search(query: CaseFilters) -> Search | None:
     """What to search for; None when nothing is."""
     fields = None if query.searchFields is None else tuple(SEARCH_FIELDS[name] for name in query.searchFields)
     return None if query.search is None else read_search(query.search, query.defaultSearchOperator, fields)
+
+
+def case_query(call: Call, query: FindQuery, search: Search | None) -> CaseQuery:
+    """The page of cases that is asked for, still without owners."""
+    return CaseQuery(
+        filter=case_filter(call, query),
+        search=search,
+        sort=SORT_FIELDS[query.sortField],
+        descending=query.sortOrder == "desc",
+        page=check_page(query.page, query.perPage),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from casebridge.api import (
     attachments,
     automation,
+    case_search,
     cases,
     configure,
     connector_care,
@@ -33,6 +34,7 @@ ROUTES = (
     *configure.ROUTES,
     *connectors.ROUTES,
     *cases.ROUTES,
+    *case_search.ROUTES,
     *internal_cases.ROUTES,
     *walk.ROUTES,
     *attachments.ROUTES,

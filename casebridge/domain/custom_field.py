@@ -105,6 +105,17 @@ def _check_required(
         raise InvalidInput(field, f"required, so null is not allowed: {', '.join(empty)}.")
 
 
+def check_toggles(keys: Sequence[str], definitions: Sequence[CustomFieldDefinition], owner: str) -> None:
+    """InvalidInput unless each of these keys is a toggle of the owner: what cases may be filtered by (find.md 2)."""
+    if not definitions:
+        raise InvalidInput("customFields", f"the owner {owner} has no custom fields.")
+    types = {each.key: each.type for each in definitions}
+    if unknown := [key for key in keys if key not in types]:
+        raise InvalidInput("customFields", f"these keys are not defined for the owner: {', '.join(unknown)}.")
+    if others := [f"{key} ({types[key]})" for key in keys if types[key] != "toggle"]:
+        raise InvalidInput("customFields", f"only toggles can be filtered by, given {', '.join(others)}.")
+
+
 def fill(
     values: Sequence[CustomFieldValue], definitions: Sequence[CustomFieldDefinition]
 ) -> tuple[CustomFieldValue, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -47,6 +47,13 @@ def check_page(number: int, size: int, most: int = limits.PAGE_SIZE) -> Page:
     return Page(number, size)
 
 
+class ToggleFilter(msgspec.Struct, frozen=True):
+    """Which values of a custom field will do: None is no value; no values at all: the case has an entry for the key."""
+
+    key: str
+    values: tuple[bool | None, ...]
+
+
 class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which cases: all parts must hold, one value of each list must match. None: no such filter.
 
@@ -64,6 +71,7 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[str, ...] | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    toggles: tuple[ToggleFilter, ...] = ()
 
 
 class CaseQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +92,16 @@ class StatusCounts(msgspec.Struct, frozen=True):
     closed: int = 0
 
 
-def check_filter_values(field: str, values: Sequence[str] | None) -> None:
+def toggle_filters(wanted: Mapping[str, Sequence[bool | None]]) -> tuple[ToggleFilter, ...]:
+    """The filters by custom fields; InvalidInput for more keys than an owner can have."""
+    if len(wanted) > limits.CUSTOM_FIELDS:
+        raise InvalidInput("customFields", f"at most {limits.CUSTOM_FIELDS} keys are allowed, given {len(wanted)}.")
+    for key, values in wanted.items():
+        check_filter_values(f"customFields.{key[: limits.CUSTOM_FIELD_KEY]}", values)
+    return tuple(ToggleFilter(key, tuple(dict.fromkeys(values))) for key, values in wanted.items())
+
+
+def check_filter_values(field: str, values: Sequence[object] | None) -> None:
     """InvalidInput for more than 100 values in one filter."""
     if values is not None and len(values) > limits.FILTER_VALUES:
         raise InvalidInput(field, f"at most {limits.FILTER_VALUES} values are allowed, given {len(values)}.")

@@ -18,9 +18,29 @@ MOST_TERMS = 64
 MOST_DEPTH = 12
 """Parentheses nested deeper than this count as blanks."""
 
+MOST_LEVELS = 24
+"""What would nest and, or and not deeper than this is left out: a database reads an expression only so deep."""
+
 Operator = Literal["AND", "OR"]
 SEARCH_FIELDS = {"title": "title", "description": "description", "incremental_id.text": "number"}
 """Name on the wire -> what the store calls it."""
+
+ALL_SEARCH_FIELDS = {
+    "title": "title",
+    "description": "description",
+    "cases.title": "title",
+    "cases.description": "description",
+    "cases.incremental_id.text": "number",
+    "cases.observables.value": "observable",
+    "cases.customFields.value": "custom_field",
+    "cases-comments.comment": "comment",
+    "cases-comments.alertId": "alert",
+    "cases-comments.eventId": "event",
+}
+"""The same of `_search` (find.md 2)."""
+
+MAIN_FIELDS = ("title", "description", "number")
+"""Where `_search` looks when no fields are named."""
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -55,7 +75,9 @@ Node = Term | Phrase | Not | Several
 class Search(msgspec.Struct, frozen=True):
     """What to look for: a tree, the fields to look in (None: every text of a case), and a case's id if it is one.
 
-    Fields are those of SEARCH_FIELDS, and `keyword` for all whole values: tags, status, names of users and connectors.
+    Fields are those of ALL_SEARCH_FIELDS, and `keyword` for all whole values: tags, status, observables, names of users
+    and connectors. A comment must match as a whole by itself, an alert by its id alone; only those of `comment_owners`
+    are looked at.
 
     `tree` None: nothing is left to look for, so nothing matches. `operator` combines the parts a word is split into.
     """
@@ -64,6 +86,14 @@ class Search(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] | None = None
     operator: Operator = "OR"
     case_id: str | None = None
+    text: str = ""
+    comment_owners: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids that the text as a whole may be: as it is written, or what stands between its quotation marks."""
+        quoted = (self.tree.text,) if isinstance(self.tree, Phrase) else ()
+        return tuple(dict.fromkeys((self.text, *quoted)))
 
 
 def read_search(text: str, operator: Operator = "OR", fields: tuple[str, ...] | None = None) -> Search | None:
@@ -76,6 +106,7 @@ def read_search(text: str, operator: Operator = "OR", fields: tuple[str, ...] | 
         fields=fields,
         operator=operator,
         case_id=_uuid(stripped),
+        text=stripped,
     )
 
 
@@ -83,6 +114,13 @@ def _uuid(text: str) -> str | None:
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
         return None
     return str(uuid.UUID(text))
+
+
+def _levels(node: Node | None) -> int:
+    """How deep a tree is nested: 0 for a word."""
+    if isinstance(node, Not):
+        return 1 + _levels(node.inner)
+    return 1 + max(map(_levels, node.parts)) if isinstance(node, Several) else 0
 
 
 class _Group:
@@ -108,6 +146,8 @@ class _Group:
         if node is None:
             return
         part: Node = Not(node) if negate else node
+        if max(_levels(part), _levels(self._node) + 1) > MOST_LEVELS:
+            return
         if self._node is None:
             self._node = part
         elif isinstance(self._node, Several) and self._joined == operator:

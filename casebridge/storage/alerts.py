@@ -34,6 +34,12 @@ def unlink_write(case: Case) -> Write:
     return Write("DELETE FROM alert_link WHERE case_pk = :pk", {"pk": case.pk})
 
 
+def condition(alert_ids: Collection[str], where: Where) -> str:
+    """A fragment that is true for cases `c` of the space `:space` that hold one of these alerts."""
+    (listed,) = where.listed("l.digest", [_digest(each) for each in alert_ids], "alert")
+    return f"c.pk IN (SELECT l.case_pk FROM alert_link l WHERE l.space = :space AND {listed})"
+
+
 def _digest(alert_id: str) -> bytes:
     return sha256(alert_id.encode()).digest()
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from casebridge.domain.attachment import Attachment
 from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import Page
+from casebridge.storage.parts import comment_text, comment_vector
 from casebridge.storage.session import Database, Query, Row, Sql, Write, insert_rows
 from casebridge.storage.where import Where
+
+Dialect = Literal["sqlite", "postgresql"]
 
 _decoder = msgspec.json.Decoder(Attachment)
 _encoder = msgspec.json.Encoder()
@@ -90,41 +94,62 @@ async def count_by_case(database: Database, case_ids: Sequence[str], types: Sequ
     return {row[0]: row[1] for row in rows}
 
 
-def insert_write(attachment: Attachment, space: str) -> Write:
+_VECTOR = "CAST(CAST(:words AS text) AS tsvector)"
+
+
+def insert_write(attachment: Attachment, space: str, dialect: Dialect) -> Write:
     """Stores a new attachment and gives back its `version`."""
+    params = {
+        "case_id": attachment.case_id,
+        "seq": attachment.seq,
+        "id": attachment.id,
+        "space": space,
+        "type": attachment.type,
+        "doc": _encoder.encode(attachment).decode(),
+    }
+    names, places = "case_id, seq, id, space, type, doc", ":case_id, :seq, :id, :space, :type, :doc"
+    text = comment_text(attachment)
+    if dialect == "postgresql" and text is not None:
+        params["words"] = comment_vector(text)
+        names, places = f"{names}, words", f"{places}, {_VECTOR}"
     return Write(
-        "INSERT INTO attachment (version, case_id, seq, id, space, type, doc) "
-        "VALUES (next_version(), :case_id, :seq, :id, :space, :type, :doc) RETURNING version",
-        {
-            "case_id": attachment.case_id,
-            "seq": attachment.seq,
-            "id": attachment.id,
-            "space": space,
-            "type": attachment.type,
-            "doc": _encoder.encode(attachment).decode(),
-        },
+        f"INSERT INTO attachment (version, {names}) VALUES (next_version(), {places}) RETURNING version", params
     )
 
 
 _COLUMNS = ("version", "case_id", "seq", "id", "space", "type", "doc")
 
 
-def insert_rows_write(attachments: Sequence[Attachment], space: str) -> Write:
+def insert_rows_write(attachments: Sequence[Attachment], space: str, dialect: Dialect) -> Write:
     """Stores a few new attachments at once."""
     version = Sql("next_version()")
     rows = [
         (version, each.case_id, each.seq, each.id, space, each.type, _encoder.encode(each).decode())
         for each in attachments
     ]
-    return insert_rows("attachment", _COLUMNS, rows)
+    if dialect == "sqlite":
+        return insert_rows("attachment", _COLUMNS, rows)
+    worded = [(*row, _words(each)) for row, each in zip(rows, attachments, strict=True)]
+    write = insert_rows("attachment", (*_COLUMNS, "words"), worded)
+    return Write(re.sub(r":words_\d+", r"CAST(CAST(\g<0> AS text) AS tsvector)", write.sql), write.params)
 
 
-def update_write(old: Attachment, new: Attachment) -> Write:
+def _words(attachment: Attachment) -> str | None:
+    text = comment_text(attachment)
+    return None if text is None else comment_vector(text)
+
+
+def update_write(old: Attachment, new: Attachment, dialect: Dialect) -> Write:
     """Replaces an attachment that is still at the version of `old`; gives back the new `version`."""
+    params = {"doc": _encoder.encode(new).decode(), "id": old.id, "at_version": old.version}
+    changed = "version = next_version(), doc = :doc"
+    text = comment_text(new)
+    if dialect == "postgresql" and text != comment_text(old):
+        params["words"] = None if text is None else comment_vector(text)
+        changed += f", words = {_VECTOR}"
     return Write(
-        "UPDATE attachment SET version = next_version(), doc = :doc WHERE id = :id AND version = :at_version "
-        "RETURNING version",
-        {"doc": _encoder.encode(new).decode(), "id": old.id, "at_version": old.version},
+        f"UPDATE attachment SET {changed} WHERE id = :id AND version = :at_version RETURNING version",
+        params,
         conflict=VersionConflict("cases-comments", old.id),
     )
 

@@ -13,7 +13,8 @@ from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import NO_ASSIGNEE, CaseFilter, CaseQuery, StatusCounts
 from casebridge.domain.search import Search
 from casebridge.domain.user import User
-from casebridge.storage import counts
+from casebridge.storage import counts, custom_fields
+from casebridge.storage.parts import has_same_values, value_vector
 from casebridge.storage.search import condition
 from casebridge.storage.session import Database, Query, Row, Write, to_ms
 from casebridge.storage.tags import is_whole, tag_key
@@ -134,7 +135,7 @@ async def count_found(database: Database, wanted: CaseFilter, search: Search) ->
 def _covered(wanted: CaseFilter) -> bool:
     others = (wanted.severities, wanted.reporters, wanted.assignees, wanted.categories)
     dates = (wanted.created_from, wanted.created_to)
-    if any(each is not None for each in (*others, *dates)):
+    if wanted.toggles or any(each is not None for each in (*others, *dates)):
         return False
     return wanted.tags is None or len(wanted.tags) == 1
 
@@ -160,6 +161,8 @@ def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) ->
         where.also("c.created_at >= :created_from", created_from=to_ms(wanted.created_from))
     if wanted.created_to is not None:
         where.also("c.created_at <= :created_to", created_to=to_ms(wanted.created_to))
+    for number, toggle in enumerate(wanted.toggles):
+        where.also(custom_fields.condition(toggle, number, where, dialect))
     return where
 
 
@@ -232,6 +235,9 @@ def insert_writes(case: Case, dialect: Dialect) -> list[Write]:
     if dialect == "postgresql":
         columns["words"] = vector(words)
         names, places = f"{names}, words", f"{places}, {_VECTOR}"
+        if (case.custom_fields or case.observables) and (values := value_vector(case)) is not None:
+            columns["value_words"] = values
+            names, places = f"{names}, value_words", f"{places}, {_VALUE_VECTOR}"
     # The version comes first of all numbers a change takes (contract README 8).
     insert = Write(
         f"INSERT INTO cases (version, pk, incremental_id, {names}) "
@@ -251,6 +257,7 @@ def insert_writes(case: Case, dialect: Dialect) -> list[Write]:
 
 
 _VECTOR = "CAST(CAST(:words AS text) AS tsvector)"
+_VALUE_VECTOR = "CAST(CAST(:value_words AS text) AS tsvector)"
 
 
 def _indexed(words: CaseWords) -> dict[str, str]:
@@ -268,6 +275,9 @@ def update_writes(old: Case, new: Case, dialect: Dialect) -> list[Write]:
     if dialect == "postgresql" and old_words != new_words:
         columns["words"] = vector(new_words)
         assignments.append(f"words = {_VECTOR}")
+    if dialect == "postgresql" and not has_same_values(old, new):
+        columns["value_words"] = value_vector(new)
+        assignments.append(f"value_words = {_VALUE_VECTOR}")
     update = Write(
         f"UPDATE cases SET version = next_version(), {', '.join(assignments)} WHERE id = :id AND version = :at_version "
         f"RETURNING version",

@@ -141,6 +141,8 @@ cases = Table(
     Column("doc", DOC, nullable=False),
     # Seconds from creation to closing; added later than `doc`, and read from its index alone.
     Column("duration", BIG),
+    # The words of observables and custom fields, on PostgreSQL; SQLite has them in `part_words`.
+    Column("value_words", WORDS),
     Index("cases_id", "id", unique=True),
     Index("cases_created", "space", "created_at", "pk"),
     Index("cases_owner_created", "space", "owner", "created_at", "pk"),
@@ -244,6 +246,8 @@ attachment = Table(
     Column("type", TEXT, nullable=False),
     Column("version", BIG, nullable=False),
     Column("doc", DOC, nullable=False),
+    # The words of a comment, on PostgreSQL; SQLite has them in the FTS5 table `part_words`.
+    Column("words", WORDS),
     Index("attachment_id", "id", unique=True),
 )
 
@@ -458,6 +462,18 @@ SQLITE_ONLY = frozenset({"counter", "case_tag", "case_assignee"})
 Index("cases_tags", cases.c.tags, postgresql_using="gin").ddl_if(dialect="postgresql")
 Index("cases_assignees", cases.c.assignees, postgresql_using="gin").ddl_if(dialect="postgresql")
 Index("cases_words", cases.c.words, postgresql_using="gin").ddl_if(dialect="postgresql")
+Index(
+    "cases_value_words",
+    cases.c.value_words,
+    postgresql_using="gin",
+    postgresql_where=cases.c.value_words.is_not(None),
+).ddl_if(dialect="postgresql")
+Index(
+    "attachment_words",
+    attachment.c.words,
+    postgresql_using="gin",
+    postgresql_where=attachment.c.words.is_not(None),
+).ddl_if(dialect="postgresql")
 
 CASE_WORDS = """
 CREATE VIRTUAL TABLE case_words USING fts5(
@@ -466,5 +482,14 @@ CREATE VIRTUAL TABLE case_words USING fts5(
 )"""
 """SQLite's word index: it is given words separated by blanks, and every sign but a blank belongs to its word."""
 
+PART_WORDS = """
+CREATE VIRTUAL TABLE part_words USING fts5(
+    comment, observable, custom_field, content = '', prefix = '2 3',
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'"
+)"""
+"""The same for comments and the values of observables and custom fields, a row each; see `parts.py`."""
+
 event.listen(cases, "after_create", DDL(CASE_WORDS).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
 event.listen(cases, "before_drop", DDL("DROP TABLE IF EXISTS case_words").execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+event.listen(attachment, "after_create", DDL(PART_WORDS).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+event.listen(attachment, "before_drop", DDL("DROP TABLE IF EXISTS part_words").execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

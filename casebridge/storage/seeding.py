@@ -12,7 +12,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.user import Actor
 from casebridge.domain.user_action import UserAction
-from casebridge.storage import attachments, audit, cases, counts, user_actions
+from casebridge.storage import attachments, audit, cases, counts, parts, user_actions
 from casebridge.storage.session import FEW_ROWS, Database, Write
 
 
@@ -37,10 +37,12 @@ def writes(
     for each in listed:
         made += cases.insert_writes(each.case, dialect)
         for first in range(0, len(each.attachments), FEW_ROWS):
-            made.append(attachments.insert_rows_write(each.attachments[first : first + FEW_ROWS], space))
+            made.append(attachments.insert_rows_write(each.attachments[first : first + FEW_ROWS], space, dialect))
         if each.actions:
             made.append(user_actions.insert_write(each.actions, dialect))
     made += counts.writes([(None, each.case) for each in listed], dialect)
+    if dialect == "sqlite":
+        made += parts.writes([(None, each.case) for each in listed], [(None, a) for each in listed for a in each.attachments])
     made.append(audit.event_write("case_create", actor, space, "cases", [each.case.id for each in listed], at))
     return made
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from casebridge.domain.errors import StorageUnavailable
+from casebridge.storage.parts import words_of_text
 from casebridge.storage.session import ConstraintBroken
 
 BUSY_TIMEOUT_S = 5.0
@@ -59,6 +60,7 @@ def connect(path: Path, *, writes: bool = True, create: bool = False) -> sqlite3
     for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -8192", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     if writes:
+        connection.create_function("words_of_text", 1, words_of_text, deterministic=True)
         connection.execute("PRAGMA journal_size_limit = 67108864")
     else:
         connection.execute("PRAGMA query_only = ON")

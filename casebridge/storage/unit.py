@@ -17,7 +17,7 @@ from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.user import Actor, User
 from casebridge.domain.user_action import Activity, UserAction
-from casebridge.storage import alerts, attachments, audit, cases, counts, observables, user_actions
+from casebridge.storage import alerts, attachments, audit, cases, counts, observables, parts, user_actions
 from casebridge.storage.session import Database, Write
 
 
@@ -44,6 +44,7 @@ class Unit:
         self._moves: list[tuple[Case | None, Case | None]] = []
         self._writes: list[Write] = []
         self._parts: list[Write] = []
+        self._attached: list[parts.AttachmentMove] = []
         self._actions: list[UserAction] = []
         self._numbered: list[tuple[int, Case]] = []
         self._audited: list[tuple[str, str, list[str]]] = []
@@ -65,21 +66,27 @@ class Unit:
 
     def remove(self, case: Case) -> None:
         """Delete a case and all that hangs on it."""
-        self._writes.extend(cases.delete_writes(case, self._database.dialect))
+        guard, *rest = cases.delete_writes(case, self._database.dialect)
+        # What the index holds of the comments is told by the comments themselves.
+        words = parts.unlink_writes(case) if self._database.dialect == "sqlite" else []
+        self._writes.extend([guard, *words, *rest])
         self._parts.extend([*observables.unlink_writes(case), alerts.unlink_write(case)])
         self._moves.append((case, None))
 
     def attach(self, attachment: Attachment) -> None:
         """Add an attachment to a case that is updated in this change."""
-        self._parts.append(attachments.insert_write(attachment, self._space))
+        self._parts.append(attachments.insert_write(attachment, self._space, self._database.dialect))
+        self._attached.append((None, attachment))
 
     def replace_attachment(self, old: Attachment, new: Attachment) -> None:
         """Replace an attachment at the version it was loaded with."""
-        self._parts.append(attachments.update_write(old, new))
+        self._parts.append(attachments.update_write(old, new, self._database.dialect))
+        self._attached.append((old, new))
 
     def detach(self, attachment: Attachment) -> None:
         """Delete an attachment."""
         self._parts.append(attachments.delete_write(attachment))
+        self._attached.append((attachment, None))
 
     def also(self, *writes: Write) -> None:
         """Add statements of other rooms of the store, such as a delivery's."""
@@ -92,6 +99,8 @@ class Unit:
     async def save(self) -> list[Case]:
         """Write everything or nothing; the cases opened and updated as they are stored now, in order."""
         writes = [*self._writes, *self._parts, *counts.writes(self._moves, self._database.dialect)]
+        if self._database.dialect == "sqlite":
+            writes.extend(parts.writes(self._moves, self._attached))
         if self._actions:
             writes.append(user_actions.insert_write(self._actions, self._database.dialect))
         writes.extend(

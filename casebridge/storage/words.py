@@ -6,7 +6,7 @@ Texts are split as Unicode says (UAX #29); values of keyword-like fields are one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -43,6 +43,7 @@ def words_of(case: Case) -> CaseWords:
     for user in users:
         values += [user.username, user.full_name, user.email]
     values += [each.value for each in case.custom_fields if isinstance(each.value, str)]
+    values += [each.value for each in case.observables]
     if case.external_service is not None:
         values += [case.external_service.external_title, case.external_service.connector_name]
     return CaseWords(
@@ -104,15 +105,20 @@ _GAP = 10
 
 def vector(words: CaseWords) -> str:
     """The words as a `tsvector` literal of PostgreSQL, weights A, B, C for title, description and keywords."""
+    return placed((("A", words.title), ("B", words.description), ("C", words.keywords)))
+
+
+def placed(groups: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Weights and the words that have them as a `tsvector` literal; no words at all: the empty text."""
     places: dict[str, list[str]] = {}
     at = 0
-    for weight, group in (("A", words.title), ("B", words.description), ("C", words.keywords)):
+    for weight, group in groups:
         for word in group:
             at = min(at + 1, _LAST_POSITION)
             found = places.setdefault(word, [])
             if len(found) < 200:
                 found.append(f"{at}{weight}")
-        # No phrase reaches from one field into the next.
+        # No phrase reaches from one text into the next.
         at = min(at + _GAP, _LAST_POSITION)
     return " ".join(f"{lexeme(word)}:{','.join(found)}" for word, found in places.items())
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from casebridge.app import holding
@@ -103,6 +104,12 @@ def test_cases_are_found_by_their_words_and_assignees(store: tuple[list[str], st
             for case in found[:10]:
                 search = read_search(f'"{case.title.replace(chr(39), "")}"', "AND", ("title",))
                 hits = await cases.find(database, CaseQuery(filter=EVERYTHING, search=search, page=Page(1, 1_000)))
+                assert case.id in {each.id for each in hits}
+                (first, *_) = await attachments.list_all(database, "default", case.id)
+                said = read_search(f'"{first.payload["comment"]}"', "OR", ("comment",))
+                assert said is not None
+                said = msgspec.structs.replace(said, comment_owners=OWNERS)
+                hits = await cases.find(database, CaseQuery(filter=EVERYTHING, search=said, page=Page(1, 1_000)))
                 assert case.id in {each.id for each in hits}
             uid = next(uid for case in found for uid in case.assignees)
             wanted = CaseFilter(space="default", owners=OWNERS, assignees=(uid,))

@@ -20,13 +20,22 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from casebridge.domain.attachment import Attachment
+from casebridge.domain.case import Case
+from casebridge.domain.custom_field import CustomFieldValue
 from casebridge.domain.errors import StorageUnavailable
+from casebridge.domain.observable import Observable
+from casebridge.domain.query import CaseFilter, CaseQuery
+from casebridge.domain.search import read_search
 from casebridge.domain.space import DEFAULT_SPACE, Space
-from casebridge.domain.user import User
+from casebridge.domain.user import Actor, User
+from casebridge.storage import cases
+from casebridge.storage import words as word_room
 from casebridge.storage.migrations import HEAD, migrate, migrate_apart, run, schema_number
 from casebridge.storage.opening import is_postgresql, open_database
 from casebridge.storage.schema import SQLITE_ONLY, metadata
 from casebridge.storage.session import Database
+from casebridge.storage.unit import Unit
 
 ANNA = User("anna", "Anna", None)
 NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
@@ -163,6 +172,128 @@ def insert_three_cases(connection: sa.Connection) -> None:
     docs = {"closed": '{"duration_s":61}', "open": "{}", "reopened": '{"duration_s":null}'}
     for pk, (id_, text) in enumerate(docs.items(), 1):
         connection.execute(sa.text(f"INSERT INTO cases ({columns}) {insert}"), {"pk": pk, "id": id_, "doc": text})
+
+
+async def test_comments_and_values_that_were_there_before_their_index_are_found_and_forgotten(
+    empty_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = ScriptDirectory.from_config(run.configuration()).get_revision("0008")
+    monkeypatch.setattr(revision.module, "BATCH", 2)
+    upgrade_to = lambda connection: command.upgrade(run.configuration(connection), "0007")  # noqa: E731
+    await asyncio.to_thread(with_connection, empty_target, upgrade_to)
+    await asyncio.to_thread(with_connection, empty_target, insert_cases_with_parts)
+
+    await asyncio.to_thread(migrate, empty_target)
+
+    database = await open_database(empty_target)
+    try:
+        assert await found(database, "needle", "comment") == ["case 0", "case 1", "case 2", "case 3", "case 4"]
+        assert await found(database, '"needle 3"', "comment") == ["case 3"]
+        assert await found(database, "10.0.0.2", "observable") == ["case 2"]
+        assert await found(database, "10.0.0.2") == ["case 2"]
+        assert await found(database, "shift", "custom_field") == ["case 4"]
+        assert await found(database, "-nothing", "comment") == ["case 0", "case 1", "case 2", "case 3", "case 4"]
+
+        held = await cases.find(database, CaseQuery(filter=CaseFilter(space="default", owners=("cases",))))
+        work = Unit(database, Actor(ANNA, ("superuser",)), "default", NOON, lambda: "id")
+        work.update(held[2], msgspec.structs.replace(held[2], observables=()), ())
+        for case in (held[3], held[4]):
+            work.remove(case)
+        await work.save()
+        assert await found(database, "10.0.0.2", "observable") == await found(database, "10.0.0.2") == []
+        assert await found(database, "needle", "comment") == ["case 0", "case 1", "case 2"]
+        assert await found(database, "shift", "custom_field") == []
+        if database.dialect == "sqlite":
+            rows = await database.read("SELECT rowid FROM part_words ORDER BY rowid")
+            assert rows == [(pk * 16_384 + 1,) for pk in (1, 2, 3)]
+    finally:
+        await database.close()
+
+
+async def found(database: Database, text: str, *fields: str) -> list[str]:
+    search = read_search(text, "OR", fields or None)
+    assert search is not None
+    search = msgspec.structs.replace(search, comment_owners=("cases",))
+    wanted = CaseFilter(space="default", owners=("cases",))
+    return [case.title for case in await cases.find(database, CaseQuery(filter=wanted, search=search))]
+
+
+def insert_cases_with_parts(connection: sa.Connection) -> None:
+    """Five cases as they were stored without an index of their parts, each with a comment and another attachment."""
+    on_postgresql = connection.dialect.name == "postgresql"
+    for number in range(5):
+        case = case_with_parts(number)
+        title, description, keywords = word_room.texts(word_room.words_of(without_observables(case)))
+        params = {"pk": number + 1, "id": case.id, "title": case.title, "doc": msgspec.json.encode(case).decode()}
+        columns = "pk, id, space, owner, version, title, status, severity, tags, assignees, created_at, connector_id"
+        nothing, doc = ("'{}'", "CAST(:doc AS JSONB)") if on_postgresql else ("'[]'", ":doc")
+        values = f":pk, :id, 'default', 'cases', 1, :title, 0, 0, {nothing}, {nothing}, :pk, 'none'"
+        words, vector = "", ""
+        if on_postgresql:
+            words, vector = ", words", ", CAST(CAST(:words AS text) AS tsvector)"
+            params["words"] = word_room.vector(word_room.words_of(without_observables(case)))
+        connection.execute(
+            sa.text(f"INSERT INTO cases ({columns}, doc{words}) VALUES ({values}, {doc}{vector})"), params
+        )
+        if not on_postgresql:
+            connection.execute(
+                sa.text("INSERT INTO case_words (rowid, title, description, keywords) VALUES (:pk, :t, :d, :k)"),
+                {"pk": number + 1, "t": title, "d": description, "k": keywords},
+            )
+        for attachment in attachments_of(case, number):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO attachment (case_id, seq, id, space, type, version, doc) "
+                    f"VALUES (:case_id, :seq, :id, 'default', :type, 1, {doc})"
+                ),
+                {
+                    "case_id": case.id,
+                    "seq": attachment.seq,
+                    "id": attachment.id,
+                    "type": attachment.type,
+                    "doc": msgspec.json.encode(attachment).decode(),
+                },
+            )
+
+
+def case_with_parts(number: int) -> Case:
+    """Case 2 has an observable, case 4 a custom field."""
+    seen = (Observable("o", "observable-type-ipv4", "10.0.0.2", None, NOON),) if number == 2 else ()
+    fields = (CustomFieldValue("note", "text", "night shift"),) if number == 4 else ()
+    return Case(
+        id=f"{9 - number}",
+        space="default",
+        owner="cases",
+        title=f"case {number}",
+        description="d",
+        tags=(),
+        created_at=NOON,
+        created_by=ANNA,
+        observables=seen,
+        custom_fields=fields,
+    )
+
+
+def without_observables(case: Case) -> Case:
+    return msgspec.structs.replace(case, observables=())
+
+
+def attachments_of(case: Case, number: int) -> list[Attachment]:
+    alert = {"type": "alert", "owner": "cases", "alertId": ["needle"], "index": ["i"], "rule": {}}
+    comment = {"type": "user", "owner": "cases", "comment": f"needle {number}"}
+    return [
+        Attachment(
+            id=f"{case.id}-{seq}",
+            case_id=case.id,
+            seq=seq,
+            type=str(payload["type"]),
+            owner="cases",
+            payload=payload,
+            created_at=NOON,
+            created_by=ANNA,
+        )
+        for seq, payload in enumerate((comment, alert), 1)
+    ]
 
 
 async def test_two_processes_at_once_migrate_once(empty_target: str) -> None:

@@ -8,14 +8,16 @@ from alembic import context
 
 from casebridge.storage.schema import SQLITE_ONLY, metadata
 
+_POSTGRESQL_ONLY = {"cases_tags", "cases_assignees", "cases_words", "cases_value_words", "attachment_words"}
+
 
 def belongs(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
     """Whether a table or index of the schema is one of this database's."""
     if context.get_context().dialect.name == "sqlite":
-        if kind == "table" and reflected and name is not None and name.startswith("case_words"):
-            # The virtual table and those that FTS5 keeps behind it.
+        if kind == "table" and reflected and name is not None and name.startswith(("case_words", "part_words")):
+            # The virtual tables and those that FTS5 keeps behind them.
             return False
-        return not (kind == "index" and name in {"cases_tags", "cases_assignees", "cases_words"})
+        return not (kind == "index" and name in _POSTGRESQL_ONLY)
     return not (kind == "table" and name in SQLITE_ONLY)
 
 
