@@ -42,7 +42,9 @@ def writes(
             made.append(user_actions.insert_write(each.actions, dialect))
     made += counts.writes([(None, each.case) for each in listed], dialect)
     if dialect == "sqlite":
-        made += parts.writes([(None, each.case) for each in listed], [(None, a) for each in listed for a in each.attachments])
+        made += parts.writes(
+            [(None, each.case) for each in listed], [(None, a) for each in listed for a in each.attachments]
+        )
     made.append(audit.event_write("case_create", actor, space, "cases", [each.case.id for each in listed], at))
     return made
 
