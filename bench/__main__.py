@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench.rig import Row
 
-BENCHMARKS = ("handler", "sqlite_create", "postgresql_create")
+BENCHMARKS = ("handler", "sqlite_create", "postgresql_create", "outbox", "automatic_push")
 
 
 def main(names: list[str]) -> None:

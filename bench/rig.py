@@ -85,13 +85,16 @@ def _wait(started: subprocess.Popen[bytes], port: int, probe: str) -> None:
 
 
 @contextmanager
-def casebridge(data: Path, database_url: str | None = None, *, workers: int = 1) -> Iterator[tuple[int, int]]:
-    """The real server; its port and process id."""
+def casebridge(
+    data: Path, database_url: str | None = None, *, workers: int = 1, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, int]]:
+    """The real server; its port and process id. `settings` are further environment variables."""
     port = free_port()
     arguments = ["-m", "casebridge", "serve", "--port", str(port), "--data", str(data), "--workers", str(workers)]
     if database_url:
         arguments += ["--database-url", database_url]
-    with process(arguments, port, {"CASEBRIDGE_ADMIN_PASSWORD": PASSWORD}, "/api/status") as started:
+    env = {"CASEBRIDGE_ADMIN_PASSWORD": PASSWORD, **(settings or {})}
+    with process(arguments, port, env, "/api/status") as started:
         yield port, started.pid
 
 
