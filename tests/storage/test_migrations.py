@@ -177,7 +177,7 @@ def insert_three_cases(connection: sa.Connection) -> None:
 async def test_comments_and_values_that_were_there_before_their_index_are_found_and_forgotten(
     empty_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revision = ScriptDirectory.from_config(run.configuration()).get_revision("0008")
+    revision = ScriptDirectory.from_config(run.configuration()).get_revision("0017")
     monkeypatch.setattr(revision.module, "BATCH", 2)
     upgrade_to = lambda connection: command.upgrade(run.configuration(connection), "0007")  # noqa: E731
     await asyncio.to_thread(with_connection, empty_target, upgrade_to)

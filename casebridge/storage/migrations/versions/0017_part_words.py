@@ -19,7 +19,7 @@ from casebridge.domain.case import Case
 from casebridge.storage import parts
 from casebridge.storage.words import texts, vector, words_of
 
-revision = "0008"
+revision = "0017"
 down_revision = "0016"
 branch_labels = None
 depends_on = None
