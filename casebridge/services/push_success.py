@@ -11,7 +11,16 @@ from casebridge.connectors.http import CallLog
 from casebridge.domain.attachment import Attachment
 from casebridge.domain.case import Case, ExternalService
 from casebridge.domain.connector import Connector
-from casebridge.domain.delivery import CANCELLED, DELIVERED, MANUAL, SENDING, UNCERTAIN, Delivery, DeliveryError
+from casebridge.domain.delivery import (
+    CANCELLED,
+    DELIVERED,
+    MANUAL,
+    SENDING,
+    UNCERTAIN,
+    CommentState,
+    Delivery,
+    DeliveryError,
+)
 from casebridge.domain.errors import Conflict, ConnectorError, NotFound, VersionConflict
 from casebridge.domain.incident import PUSHED_TYPES
 from casebridge.domain.user import Actor
@@ -66,7 +75,7 @@ async def settle_success(
             outbox.attempt_write(sender.delivery.id, sender.delivery.attempt_count, attempt),
             connector_care.success_write(loaded.case.space, connector.id, now),
             outbox.move_write(sender.delivery, _delivered(sender, record, now), LeaseLost()),
-            *_overtake(loaded, sender, now),
+            *_overtake(loaded, sender, record, now),
         )
         try:
             await work.save()
@@ -92,22 +101,26 @@ class _Moved(Conflict):
 
 
 def _delivered(sender: Sender, record: ExternalRecord, now: datetime) -> Delivery:
+    return msgspec.structs.replace(_arrived(sender.delivery, record, now), error=sender.remark)
+
+
+def _arrived(delivery: Delivery, record: ExternalRecord, now: datetime) -> Delivery:
     return msgspec.structs.replace(
-        sender.delivery,
+        delivery,
         state=DELIVERED,
         step=None,
         lease_id=None,
         lease_until=None,
         next_attempt_at=None,
         updated_at=now,
-        error=sender.remark,
+        error=None,
         external_id=record.external_id,
         external_title=record.title,
         external_url=record.url,
     )
 
 
-def _overtake(loaded: Loaded, sender: Sender, now: datetime) -> list[Write]:
+def _overtake(loaded: Loaded, sender: Sender, record: ExternalRecord, now: datetime) -> list[Write]:
     """End the pair's earlier deliveries: this one has sent all that they would have."""
     writes = []
     for each in loaded.open:
@@ -115,18 +128,34 @@ def _overtake(loaded: Loaded, sender: Sender, now: datetime) -> list[Write]:
             # The last one: a change made while this push was under way became part of it.
             continue
         shown = each.state == UNCERTAIN and each.id in sender.confirmed
-        error = None if shown else DeliveryError("configuration", "Overtaken by a newer push of the case.", True)
-        ended = msgspec.structs.replace(
-            each,
-            state=DELIVERED if shown else CANCELLED,
-            step=None,
-            next_attempt_at=None,
-            updated_at=now,
-            error=each.error if each.state == CANCELLED else error,
-            overtaken_by=each.overtaken_by if shown or each.state == CANCELLED else sender.delivery.id,
-        )
+        ended = _shown(each, sender, record, now) if shown else _overtaken(each, sender, now)
         writes.append(outbox.move_write(each, ended, _Moved("An earlier delivery moved.")))
     return writes
+
+
+def _shown(delivery: Delivery, sender: Sender, record: ExternalRecord, now: datetime) -> Delivery:
+    """An uncertain delivery of which the look-up has shown that all of it is over there."""
+    accepted = sender.accepted
+    comments = tuple(
+        CommentState(each.comment_id, "accepted", accepted[each.comment_id].external_id)
+        if each.comment_id in accepted
+        else each
+        for each in delivery.comments
+    )
+    return msgspec.structs.replace(_arrived(delivery, record, now), comments=comments)
+
+
+def _overtaken(delivery: Delivery, sender: Sender, now: datetime) -> Delivery:
+    overtaken = DeliveryError("configuration", "Overtaken by a newer push of the case.", True)
+    return msgspec.structs.replace(
+        delivery,
+        state=CANCELLED,
+        step=None,
+        next_attempt_at=None,
+        updated_at=now,
+        error=delivery.error if delivery.state == CANCELLED else overtaken,
+        overtaken_by=delivery.overtaken_by if delivery.state == CANCELLED else sender.delivery.id,
+    )
 
 
 async def _settle_gone(ground: Ground, delivery: Delivery, log: CallLog, started: datetime) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from casebridge.sandbox.jira import jira_app
 from casebridge.sandbox.server import serving
-from tests.blackbox.live import Live
+from tests.blackbox.live import FAST, Live
 
 pytestmark = pytest.mark.slow
 
@@ -137,18 +137,30 @@ async def test_a_time_out_and_a_push_again_leave_one_issue(live: Live, jira_url:
     await assert_whole(live, jira_url, answers[2].json(), ["one"])
 
 
-async def test_parallel_pushes_over_several_processes_make_one_issue(
+async def test_fifty_pushes_of_one_case_over_four_processes_make_one_issue(
     tmp_path: Path, postgresql_target: str, jira_url: str
 ):
-    live = Live(tmp_path, postgresql_target, workers=2)
-    await asyncio.to_thread(live.start)
+    # All fifty wait for one turn: with the usual patience the last ones would be told to come back.
+    env = {**FAST, "CASEBRIDGE_PUSH_WAIT_S": "120"}
+    first = Live(tmp_path, postgresql_target, workers=2, env=env)
+    await asyncio.to_thread(first.start)
+    key = {"CASEBRIDGE_ENCRYPTION_KEY_FILE": str(tmp_path / "data" / "encryption.key")}
+    (tmp_path / "second").mkdir()
+    second = Live(tmp_path / "second", postgresql_target, workers=2, env={**env, **key})
+    await asyncio.to_thread(second.start)
     try:
-        case_id = await prepared(live, jira_url, "one", "two", closes=False)
-        async with live.client() as client:
-            path = f"/api/cases/{case_id}/connector/jira-1/_push"
-            answers = await asyncio.gather(*(client.post(path, json={}) for _ in range(20)))
-        assert [each.status_code for each in answers] == [200] * 20, [each.text for each in answers]
-        case = await live.call("GET", f"/api/cases/{case_id}")
-        await assert_whole(live, jira_url, case, ["one", "two"])
+        case_id = await prepared(first, jira_url, "one", "two", closes=False)
+        path = f"/api/cases/{case_id}/connector/jira-1/_push"
+
+        async def push(live: Live) -> httpx2.Response:
+            # A connection each: so every process gets some of them.
+            async with live.client(150) as client:
+                return await client.post(path, json={})
+
+        answers = await asyncio.gather(*(push(live) for _ in range(25) for live in (first, second)))
+        assert [each.status_code for each in answers] == [200] * 50, {each.text for each in answers}
+        case = await first.call("GET", f"/api/cases/{case_id}")
+        await assert_whole(first, jira_url, case, ["one", "two"])
     finally:
-        await asyncio.to_thread(live.stop)
+        await asyncio.to_thread(first.stop)
+        await asyncio.to_thread(second.stop)

@@ -95,7 +95,10 @@ def _swimlane(state: dict[str, Any]) -> list[Far]:
     ]
 
 
-_SIR = {"category": None, "subcategory": None, "priority": "2"}
+_SIR = {
+    "category": None, "subcategory": None, "priority": "2",
+    **dict.fromkeys(("destIp", "sourceIp", "malwareHash", "malwareUrl")),
+}  # fmt: skip
 LINKS = {
     each.name: each
     for each in (

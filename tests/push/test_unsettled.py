@@ -147,3 +147,16 @@ async def test_a_comment_edited_back_to_its_first_text_is_not_taken_for_the_firs
     await world.push(case.id)
 
     assert world.bodies() == ["A", "B", "A"]
+
+
+async def test_an_earlier_delivery_that_turns_out_to_be_there_names_the_record_and_its_comments(world: World):
+    case = await world.case("one")
+    id_ = await left_uncertain(world, case.id, "comment=drop-after")
+
+    await world.push(case.id)
+
+    earlier, _ = await deliveries.get(world.ground, world.asking, id_)
+    (issue,) = world.issues
+    assert (earlier.state, earlier.external_id) == ("delivered", issue["id"])
+    assert earlier.external_url
+    assert [(each.state, each.external_id) for each in earlier.comments] == [("accepted", issue["comments"][0]["id"])]
