@@ -1,25 +1,26 @@
-"""A client written by others, the package `kibana-py`, at work against a running server.
+"""A client written by others, the package `kibana-py`, at work against a running server: waiting, and asynchronous.
 
-Methods of its namespaces for cases, connectors and spaces that are not served yet, and what they need:
+Every method of its namespaces for cases, connectors and spaces is called here, which is itself tested, at the end.
+These ask for what this server has none of, and are refused:
 
 - `cases.update` with `close_reason`: which the contract lets us refuse;
 - `spaces.copy_saved_objects`, `spaces.resolve_copy_saved_objects_errors`, `spaces.disable_legacy_url_aliases`,
-  `spaces.get_shareable_references`, `spaces.update_objects_spaces`: saved objects, which this server has none of;
+  `spaces.get_shareable_references`, `spaces.update_objects_spaces`: saved objects;
 - `connectors.oauth_callback`, `connectors.get_oauth_callback_script`: sign-on of connectors through a browser.
-
-That this list is complete is itself tested, at the end.
 """
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from kibana import Kibana
+from kibana import AsyncKibana, Kibana
 from kibana.exceptions import ApiError, AuthenticationException, BadRequestError, ConflictError, NotFoundError
 
 from casebridge.sandbox.jira import SANDBOX_EMAIL, SANDBOX_TOKEN, jira_app
@@ -27,27 +28,8 @@ from casebridge.sandbox.server import serving
 from casebridge.security.authentication import Passwords
 from tests.api.living import Living, living
 
-NOT_SERVED = {
-    "cases": set(),
-    "connectors": {"oauth_callback", "get_oauth_callback_script"},
-    "spaces": {
-        "copy_saved_objects",
-        "resolve_copy_saved_objects_errors",
-        "disable_legacy_url_aliases",
-        "get_shareable_references",
-        "update_objects_spaces",
-    },
-}
-SERVED = {
-    "cases": {
-        "add_file", "get_alerts", "get_cases_by_alert",
-        "create", "get", "update", "delete", "find", "add_comment", "update_comment", "get_comment", "get_comments",
-        "delete_comment", "delete_all_comments", "find_user_actions", "push", "get_configuration",
-        "create_configuration", "update_configuration", "find_connectors", "get_reporters", "get_tags",
-    },
-    "connectors": {"create", "get", "get_all", "list_types", "update", "delete", "execute"},
-    "spaces": {"create", "get", "get_all", "update", "delete"},
-}  # fmt: skip
+NAMESPACES = ("cases", "connectors", "spaces")
+PASSWORD = "correct horse battery"
 JIRA_FIELDS = {"issueType": "10001", "priority": None, "parent": None}
 
 pytestmark = pytest.mark.slow
@@ -55,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def password_hash() -> str:
-    return asyncio.run(Passwords().hash("correct horse battery"))
+    return asyncio.run(Passwords().hash(PASSWORD))
 
 
 @pytest.fixture
@@ -79,14 +61,56 @@ def far(server: Living) -> Iterator[dict[str, str]]:
     server.run(stack.aclose())
 
 
+class Waiting:
+    """The asynchronous client, or a part of it, used as if it waited: what its methods promise is waited for."""
+
+    def __init__(self, part: Any, server: Living) -> None:
+        self._part, self._server = part, server
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if not callable(found):
+            return Waiting(found, self._server)
+
+        def call(*given: Any, **named: Any) -> Any:
+            made = found(*given, **named)
+            if inspect.isawaitable(made):
+                made = self._server.run(made)
+            return Waiting(made, self._server) if hasattr(made, "cases") else made
+
+        return call
+
+
+@contextmanager
+def signed_in(kind: str, server: Living, url: str, password: str = PASSWORD) -> Iterator[Any]:
+    """A client of that kind, used as if it waited."""
+    if kind == "waiting":
+        with Kibana(url, basic_auth=("admin", password)) as client:
+            yield client
+        return
+
+    async def make() -> AsyncKibana:
+        return AsyncKibana(url, basic_auth=("admin", password))
+
+    asynchronous = server.run(make())
+    yield Waiting(asynchronous, server)
+    server.run(asynchronous.close())
+
+
+@pytest.fixture(params=["waiting", "asynchronous"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which of the two clients."""
+    return str(request.param)
+
+
 @pytest.fixture
-def kibana(far: dict[str, str]) -> Iterator[Kibana]:
-    with Kibana(far["casebridge"], basic_auth=("admin", "correct horse battery")) as client:
+def kibana(kind: str, server: Living, far: dict[str, str]) -> Iterator[Any]:
+    with signed_in(kind, server, far["casebridge"]) as client:
         yield client
 
 
 @pytest.fixture
-def tracker(kibana: Kibana, far: dict[str, str]) -> dict[str, Any]:
+def tracker(kibana: Any, far: dict[str, str]) -> dict[str, Any]:
     """A connector to the simulated Jira."""
     return kibana.connectors.create(  # type: ignore[no-any-return]
         name="Tracker",
@@ -96,12 +120,12 @@ def tracker(kibana: Kibana, far: dict[str, str]) -> dict[str, Any]:
     ).body
 
 
-def a_case(kibana: Kibana, **given: Any) -> dict[str, Any]:
+def a_case(kibana: Any, **given: Any) -> dict[str, Any]:
     fields = {"title": "Odd logons", "description": "Seen on two hosts.", "tags": ["vpn"]} | given
     return kibana.cases.create(**fields).body  # type: ignore[no-any-return]
 
 
-def test_a_case_from_its_opening_to_its_deletion(kibana: Kibana) -> None:
+def test_a_case_from_its_opening_to_its_deletion(kibana: Any) -> None:
     case = a_case(kibana, severity="high", category="Logons", assignees=[{"uid": "u_1"}])
     assert (case["status"], case["settings"], case["connector"]["id"]) == ("open", {"syncAlerts": False}, "none")
     assert kibana.cases.get(case_id=case["id"]).body["title"] == "Odd logons"
@@ -116,7 +140,9 @@ def test_a_case_from_its_opening_to_its_deletion(kibana: Kibana) -> None:
         kibana.cases.get(case_id=case["id"])
 
 
-def test_refusals_become_the_exceptions_of_the_client(kibana: Kibana, far: dict[str, str]) -> None:
+def test_refusals_become_the_exceptions_of_the_client(
+    kibana: Any, kind: str, server: Living, far: dict[str, str]
+) -> None:
     case = a_case(kibana)
     kibana.cases.update(id=case["id"], version=case["version"], title="Newer")
     with pytest.raises(ConflictError):
@@ -130,19 +156,19 @@ def test_refusals_become_the_exceptions_of_the_client(kibana: Kibana, far: dict[
         kibana.cases.update(id=case["id"], version=newest["version"], title="Newer")
     assert refused.value.status_code == 406
     with (
-        Kibana(far["casebridge"], basic_auth=("admin", "wrong")) as stranger,
+        signed_in(kind, server, far["casebridge"], "wrong") as stranger,
         pytest.raises(AuthenticationException),
     ):
         stranger.cases.find()
 
 
-def test_several_cases_change_at_once(kibana: Kibana) -> None:
+def test_several_cases_change_at_once(kibana: Any) -> None:
     cases = [a_case(kibana, title=str(number)) for number in range(3)]
     entries = [{"id": each["id"], "version": each["version"], "severity": "critical"} for each in cases]
     assert [each["severity"] for each in kibana.cases.update(cases=entries).body] == ["critical"] * 3
 
 
-def test_finding_counting_and_listing(kibana: Kibana) -> None:
+def test_finding_counting_and_listing(kibana: Any) -> None:
     for number in range(5):
         tags, severity = ["even" if number % 2 == 0 else "odd", "all"], "high" if number else "low"
         a_case(kibana, title=str(number), tags=tags, severity=severity, category="Cat")
@@ -170,7 +196,7 @@ def test_finding_counting_and_listing(kibana: Kibana) -> None:
     assert [each["username"] for each in kibana.cases.get_reporters(owner=["cases"]).body] == ["admin"]
 
 
-def test_comments_and_activity(kibana: Kibana) -> None:
+def test_comments_and_activity(kibana: Any) -> None:
     case = a_case(kibana)
     for text in ("one", "two", "three"):
         case = kibana.cases.add_comment(case_id=case["id"], type="user", owner="cases", comment=text).body
@@ -194,7 +220,7 @@ def test_comments_and_activity(kibana: Kibana) -> None:
     assert (found["perPage"], found["total"]) == (50, 8)
 
 
-def test_configuration_with_custom_fields(kibana: Kibana) -> None:
+def test_configuration_with_custom_fields(kibana: Any) -> None:
     field = {"key": "region", "label": "Region", "type": "text", "required": False}
     made = kibana.cases.create_configuration(
         closure_type="close-by-user",
@@ -212,7 +238,7 @@ def test_configuration_with_custom_fields(kibana: Kibana) -> None:
     assert a_case(kibana, custom_fields=[value])["customFields"] == [value]
 
 
-def test_connectors_and_a_push(kibana: Kibana, tracker: dict[str, Any], far: dict[str, str]) -> None:
+def test_connectors_and_a_push(kibana: Any, tracker: dict[str, Any], far: dict[str, str]) -> None:
     id_ = tracker["id"]
     assert ".jira" in [each["id"] for each in kibana.connectors.list_types(feature_id="cases").body]
     assert kibana.connectors.get(id=id_).body == tracker
@@ -240,7 +266,7 @@ def test_connectors_and_a_push(kibana: Kibana, tracker: dict[str, Any], far: dic
         kibana.connectors.get(id=id_)
 
 
-def test_spaces_keep_cases_apart(kibana: Kibana) -> None:
+def test_spaces_keep_cases_apart(kibana: Any) -> None:
     made = kibana.spaces.create(id="ops", name="Ops", description="On call", color="#aabbcc", initials="OP").body
     assert kibana.spaces.get(id="ops").body == made
     assert kibana.spaces.update(id="ops", name="Operations").body["name"] == "Operations"
@@ -256,7 +282,7 @@ def test_spaces_keep_cases_apart(kibana: Kibana) -> None:
     assert [each["id"] for each in kibana.spaces.get_all().body] == ["default"]
 
 
-def test_a_case_takes_alerts_and_files(kibana: Kibana) -> None:
+def test_a_case_takes_alerts_and_files(kibana: Any) -> None:
     case = a_case(kibana)
 
     kibana.cases.add_comment(
@@ -269,15 +295,57 @@ def test_a_case_takes_alerts_and_files(kibana: Kibana) -> None:
     assert [each["type"] for each in filed["comments"]] == ["alert", "externalReference"]
 
 
-def test_what_is_not_served_is_refused_not_misunderstood(kibana: Kibana) -> None:
+def test_what_is_not_served_is_refused_not_misunderstood(kibana: Any) -> None:
     case = a_case(kibana)
     with pytest.raises(BadRequestError, match="closeReason"):
         kibana.cases.update(id=case["id"], version=case["version"], status="closed", close_reason="duplicate")
 
 
-@pytest.mark.parametrize("namespace", ["cases", "connectors", "spaces"])
-def test_every_method_is_either_tried_here_or_listed_as_not_served(namespace: str) -> None:
-    with Kibana("http://127.0.0.1:9", basic_auth=("a", "b")) as client:
-        own = type(getattr(client, namespace))
-        methods = {name for name, _ in inspect.getmembers(own, inspect.isfunction) if name in vars(own)}
-    assert {name for name in methods if not name.startswith("_")} == SERVED[namespace] | NOT_SERVED[namespace]
+OBJECTS = [{"type": "dashboard", "id": "d-1"}]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda kibana: kibana.connectors.oauth_callback(code="c", state="s"),
+        lambda kibana: kibana.connectors.get_oauth_callback_script(),
+        lambda kibana: kibana.spaces.copy_saved_objects(spaces=["ops"], objects=OBJECTS),
+        lambda kibana: kibana.spaces.resolve_copy_saved_objects_errors(retries={"ops": []}, objects=OBJECTS),
+        lambda kibana: kibana.spaces.disable_legacy_url_aliases(
+            aliases=[{"targetSpace": "ops", "targetType": "dashboard", "sourceId": "d-1"}]
+        ),
+        lambda kibana: kibana.spaces.get_shareable_references(objects=OBJECTS),
+        lambda kibana: kibana.spaces.update_objects_spaces(
+            objects=OBJECTS, spaces_to_add=["ops"], spaces_to_remove=["default"]
+        ),
+    ],
+)
+def test_what_this_server_has_none_of_is_not_found(kibana: Any, ask: Any) -> None:
+    with pytest.raises(NotFoundError):
+        ask(kibana)
+
+
+async def _namespace(client: type, name: str) -> type:
+    """The class of a part of the client, which needs an event loop to be made."""
+    made = client("http://127.0.0.1:9", basic_auth=("a", "b"))
+    found = type(getattr(made, name))
+    closed = made.close()
+    if inspect.isawaitable(closed):
+        await closed
+    return found
+
+
+@pytest.mark.parametrize("client", [Kibana, AsyncKibana])
+@pytest.mark.parametrize("namespace", NAMESPACES)
+def test_every_method_of_the_client_is_called_in_this_module(client: type, namespace: str) -> None:
+    own = asyncio.run(_namespace(client, namespace))
+    methods = {name for name, _ in inspect.getmembers(own, inspect.isfunction) if name in vars(own)}
+    tree = ast.parse(Path(__file__).read_text("utf-8"))
+    called = {
+        each.func.attr
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Call)
+        and isinstance(each.func, ast.Attribute)
+        and ast.unparse(each.func.value) == f"kibana.{namespace}"
+    }
+    assert {name for name in methods if not name.startswith("_")} == called
