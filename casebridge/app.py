@@ -104,6 +104,7 @@ def _api_settings(settings: Settings, worker_level: Callable[[], Level]) -> ApiS
         base_path=settings.base_path,
         body_limit_bytes=settings.max_body_bytes,
         check_kbn_version=settings.check_kbn_version,
+        security=settings.security,
         require_internal_origin=settings.strict_internal_origin,
         worker_level=worker_level,
     )

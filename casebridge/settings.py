@@ -146,6 +146,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     check_kbn_version: Annotated[
         bool, Knob(_HTTP, "Refuse clients whose header kbn-version names another version than ours.")
     ] = False
+    security: Annotated[
+        bool, Knob(_HTTP, "Whether callers must say who they are; without it everybody may do everything.")
+    ] = True
     strict_internal_origin: Annotated[
         bool, Knob(_HTTP, "Refuse internal routes to clients without the header x-elastic-internal-origin.")
     ] = False

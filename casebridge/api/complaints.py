@@ -13,7 +13,7 @@ from msgspec import inspect
 
 from casebridge.domain.errors import InvalidInput
 
-_PLACE = re.compile(r"^(?P<said>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_PLACE = re.compile(r"^(?P<said>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _INVALID = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)

@@ -32,9 +32,10 @@ from casebridge.api.routing import (
     Scope,
     Send,
 )
-from casebridge.domain.errors import InvalidInput, NotFound, StorageUnavailable, Unauthenticated
+from casebridge.domain.errors import Forbidden, InvalidInput, NotFound, Refused, StorageUnavailable, Unauthenticated
 from casebridge.domain.user import Actor
 from casebridge.security.authentication import Authenticator, read_credential
+from casebridge.services.attempts import note_denied, note_failed_sign_in
 from casebridge.services.callers import Caller, Callers
 from casebridge.services.ground import Asking, Ground
 
@@ -159,7 +160,11 @@ class ApiApp:
         await self._read_body(call, served, headers)
         if not is_space_known:
             raise NotFound("space", address.space_id)
-        outcome = await route.handler(call)
+        try:
+            outcome = await route.handler(call)
+        except Refused as refused:
+            await self._note(call, refused)
+            raise
         if type(outcome) is Answer:
             return outcome
         return Answer(None, 204) if outcome is None else Answer(outcome, route.status)
@@ -171,7 +176,7 @@ class ApiApp:
         if wanted == "none":
             return True
         try:
-            caller = await self._caller(address, headers)
+            caller = await self._caller(call, address, headers)
         except (Unauthenticated, StorageUnavailable):
             if wanted == "optional":
                 return True
@@ -181,11 +186,25 @@ class ApiApp:
         call.caller = Asking(_actor(caller, call), caller.space)
         return True
 
-    async def _caller(self, address: Address, headers: Mapping[bytes, bytes]) -> Caller:
+    async def _caller(self, call: Call, address: Address, headers: Mapping[bytes, bytes]) -> Caller:
         callers = self.kernel.callers
         if not self.kernel.settings.security:
             return await callers.everybody(address.space_id)
-        return await callers.identify(read_credential(headers), address.space_id)
+        shown = read_credential(headers)
+        try:
+            return await callers.identify(shown, address.space_id)
+        except Unauthenticated:
+            client = call.scope.get("client")
+            await note_failed_sign_in(
+                self.kernel.ground, shown, address=client[0] if client else None, request_id=call.request_id
+            )
+            raise
+
+    async def _note(self, call: Call, refused: Refused) -> None:
+        """A denied attempt goes to the audit trail, also where it is told as something else."""
+        denied = refused if isinstance(refused, Forbidden) else refused.__cause__
+        if isinstance(denied, Forbidden) and call.caller is not None:
+            await note_denied(call.ground, call.caller, denied, list(call.path.values()))
 
     def _check_headers(self, served: _Served, headers: Mapping[bytes, bytes], query_string: bytes) -> None:
         settings = self.kernel.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from casebridge.api import (
+    api_keys,
     attachments,
     automation,
     case_search,
@@ -19,11 +20,14 @@ from casebridge.api import (
     legacy_user_actions,
     metrics,
     openapi,
+    profiles,
     push,
+    roles,
     spaces,
     status,
     unified_attachments,
     user_actions,
+    users,
     walk,
 )
 
@@ -31,6 +35,10 @@ ROUTES = (
     *status.ROUTES,
     *openapi.ROUTES,
     *spaces.ROUTES,
+    *users.ROUTES,
+    *roles.ROUTES,
+    *api_keys.ROUTES,
+    *profiles.ROUTES,
     *configure.ROUTES,
     *connectors.ROUTES,
     *cases.ROUTES,

@@ -15,6 +15,9 @@ from casebridge.domain.role import RoleEntry
 _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d|micros|nanos)")
 _UNITS_S = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST = timedelta(days=36_500)
+KEPT_FOR = timedelta(days=7)
+MOST_PER_USER = 1_000
+NAME_LENGTH = 256
 
 
 class KeyLayer(msgspec.Struct, frozen=True):
@@ -28,7 +31,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     """A stored key. `digest` is the SHA-256 of its secret in hex, which is kept nowhere.
 
     A request with the key may do what every one of `layers` grants: the owner's privileges when it was made, and what
-    was asked for it. `role_descriptors` is the latter as it was sent.
+    was asked for it. `role_descriptors` is the latter as it was sent. `account_id` tells its owner from a later
+    user of the same name.
     """
 
     id: str
@@ -38,14 +42,20 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: datetime
     roles: tuple[str, ...]
     layers: tuple[KeyLayer, ...]
+    account_id: str = ""
     expires_at: datetime | None = None
-    invalidated: bool = False
+    invalidated_at: datetime | None = None
     metadata: Mapping[str, Any] = {}
     role_descriptors: Mapping[str, Any] = {}
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the key may still be used."""
-        return not self.invalidated and (self.expires_at is None or now < self.expires_at)
+        return self.invalidated_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Whether the key has been of no use for so long that it need not be kept."""
+        ends = [at for at in (self.expires_at, self.invalidated_at) if at is not None]
+        return bool(ends) and min(ends) + KEPT_FOR < now
 
     def __repr__(self) -> str:
         return f"ApiKey({self.id!r}, {self.name!r}, {self.username!r})"

@@ -82,13 +82,14 @@ class Unauthenticated(Refused):
 
 
 class Forbidden(Refused):
-    """The caller is known but may not do this. `owners` empty: of any owner."""
+    """The caller is known but may not do this. `owners` empty: of any owner; `is_owned` false: it belongs to none."""
 
-    def __init__(self, operation: str, owners: Iterable[str] = (), *, what: str = "") -> None:
+    def __init__(self, operation: str, owners: Iterable[str] = (), *, what: str = "", is_owned: bool = True) -> None:
         self.operation = operation
         self.owners = tuple(owners)
-        of = f'with owners: "{", ".join(self.owners)}"' if self.owners else "of any owner"
-        super().__init__(f"Unauthorized to {what or operation} {of}")
+        self.kind = "cases" if is_owned else "security"
+        of = f' with owners: "{", ".join(self.owners)}"' if self.owners else " of any owner"
+        super().__init__(f"Unauthorized to {what or operation}{of if is_owned else ''}")
 
 
 class FileTooLarge(Refused):

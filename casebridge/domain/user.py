@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from casebridge.domain.errors import InvalidInput
 from casebridge.domain.grants import Grants
 
 
@@ -34,6 +36,8 @@ class Account(msgspec.Struct, frozen=True):
     email: str | None = None
     enabled: bool = True
     metadata: Mapping[str, Any] = {}
+    id: str = ""
+    """Tells the user from an earlier one of the same name."""
 
     @property
     def user(self) -> User:
@@ -44,6 +48,9 @@ class Account(msgspec.Struct, frozen=True):
     def is_superuser(self) -> bool:
         """Whether the role that grants everything is among the user's."""
         return SUPERUSER in self.roles
+
+    def __repr__(self) -> str:
+        return f"Account({self.username!r})"
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -62,3 +69,46 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 SUPERUSER = "superuser"
+
+PASSWORD_LEAST = 6
+PASSWORD_MOST = 1_024
+USERNAME_MOST = 507
+ROLES_MOST = 100
+TEXT_MOST = 1_024
+
+_USERNAME = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def check_username(username: str) -> None:
+    """InvalidInput unless it is visible ASCII (so that no two names look alike) without `:` and `,`.
+
+    A colon ends the name in Basic credentials, a comma in lists of names.
+    """
+    if len(username) > USERNAME_MOST:
+        raise InvalidInput("username", f"at most {USERNAME_MOST} characters are allowed, given {len(username)}.")
+    if not _USERNAME.fullmatch(username) or ":" in username or "," in username:
+        raise InvalidInput(
+            "username",
+            f"{username!r} may hold only ASCII signs and inner blanks, and neither colon nor comma.",
+        )
+
+
+def check_password(password: str, least: int = PASSWORD_LEAST) -> None:
+    """InvalidInput when a password is too short or too long; the text never holds it."""
+    if len(password) < least:
+        raise InvalidInput("password", f"expected at least {least} characters, given {len(password)}.")
+    if len(password) > PASSWORD_MOST:
+        raise InvalidInput("password", f"at most {PASSWORD_MOST} characters are allowed, given {len(password)}.")
+    if "\0" in password:
+        raise InvalidInput("password", "must not hold the character NUL.")
+
+
+def check_account(account: Account) -> Account:
+    """The same account, or InvalidInput naming what of it breaks a rule."""
+    check_username(account.username)
+    if len(account.roles) > ROLES_MOST:
+        raise InvalidInput("roles", f"at most {ROLES_MOST} are allowed, given {len(account.roles)}.")
+    for key, text in (("full_name", account.full_name), ("email", account.email)):
+        if text is not None and len(text) > TEXT_MOST:
+            raise InvalidInput(key, f"at most {TEXT_MOST} characters are allowed, given {len(text)}.")
+    return account

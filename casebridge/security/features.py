@@ -112,3 +112,39 @@ def grants_of(names: Iterable[str], roles: Iterable[Role]) -> Grants:
     if SUPERUSER in names:
         return SUPERUSER_GRANTS
     return Grants(layer_of(entry for role in roles for entry in role.entries))
+
+
+KIBANA = "kibana-.kibana"
+"""The application whose privileges in the role descriptors of a key are ours; others mean nothing here."""
+
+_SPACE_BASES = {"space_all": "all", "space_read": "read"}
+
+
+def entry_of(privileges: Iterable[str], resources: Iterable[str]) -> RoleEntry | None:
+    """What privileges of the application come to as an entry; None where no resource is a space.
+
+    Privileges that are not known grant nothing, as with the other features of who wrote them.
+    """
+    spaces = tuple(each.removeprefix("space:") for each in resources if each == EVERYWHERE or each.startswith("space:"))
+    base: list[str] = []
+    feature: dict[str, list[str]] = {}
+    for privilege in privileges:
+        if privilege in BASES:
+            base.append(privilege)
+        elif privilege in _SPACE_BASES:
+            for id_ in FEATURES:
+                feature.setdefault(id_, []).append(_SPACE_BASES[privilege])
+        elif privilege.startswith("feature_") and "." in privilege:
+            id_, _, name = privilege.removeprefix("feature_").partition(".")
+            feature.setdefault(id_, []).append(name)
+    kept = {id_: tuple(names) for id_, names in feature.items()}
+    return RoleEntry(spaces, tuple(base), kept) if spaces else None
+
+
+def application_of(entry: RoleEntry) -> dict[str, object]:
+    """The entry of a role as an application of a role descriptor: the other way round."""
+    is_global = EVERYWHERE in entry.spaces
+    names = [each if is_global else f"space_{each}" for each in entry.base]
+    names += [f"feature_{id_}.{name}" for id_, privileges in entry.feature.items() for name in privileges]
+    resources = [EVERYWHERE if space == EVERYWHERE else f"space:{space}" for space in entry.spaces]
+    return {"application": KIBANA, "privileges": names, "resources": resources}

@@ -58,7 +58,7 @@ def require(actor: Actor, operation: str, owners: str | Iterable[str] | None, sp
     """Forbidden, naming the owners that lack it, unless the actor may do `operation` on all of them."""
     if owners is None:
         if not allowed(actor, operation, None, space):
-            raise Forbidden(operation, what=_WORDS[operation])
+            raise Forbidden(operation, what=_WORDS[operation], is_owned=False)
         return
     named = (owners,) if isinstance(owners, str) else tuple(dict.fromkeys(owners))
     lacking = [owner for owner in named if not allowed(actor, operation, owner, space)]

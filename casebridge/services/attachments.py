@@ -297,10 +297,10 @@ async def _save_edited(
 # Reading
 
 
-async def get(ground: Ground, asking: Asking, case_id: str, id_: str) -> Attachment:
-    """One attachment of the case."""
+async def get(ground: Ground, asking: Asking, case_id: str, id_: str, *, operation: str = "getComment") -> Attachment:
+    """One attachment of the case, for who may do `operation` on it: looking at it, or what it is looked up for."""
     stored = await _stored(ground, asking, id_)
-    require(asking.actor, "getComment", stored.owner, asking.space)
+    require(asking.actor, operation, stored.owner, asking.space)
     if stored.case_id != case_id:
         raise NotFound("cases-comments", id_)
     return stored
@@ -382,9 +382,9 @@ async def delete_all(ground: Ground, asking: Asking, case_id: str, *, types: Col
     while True:
         case, attached = await load_with_attachments(ground, asking.space.id, case_id)
         gone = [each for each in attached if types is None or each.type in types]
+        require(asking.actor, "deleteComment", [case.owner, *(each.owner for each in gone)], asking.space)
         if not gone:
             raise NotFound("cases-comments", case_id)
-        require(asking.actor, "deleteComment", [each.owner for each in gone], asking.space)
         if await save_without(ground, asking, case, attached, {each.id for each in gone}):
             return
 

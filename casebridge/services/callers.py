@@ -90,7 +90,7 @@ class Callers:
         account = found.account
         if key is None or grants is None or account is None or not account.enabled:
             raise Unauthenticated
-        if not key.is_valid(self._ground.now()):
+        if account.id != key.account_id or not key.is_valid(self._ground.now()):
             raise Unauthenticated
         return Caller(account.user, key.roles, grants, found.space, key.id)
 

@@ -14,7 +14,7 @@ from casebridge.connectors.wording import Scrubber
 from casebridge.domain import limits
 from casebridge.domain.connector import CASE_CONNECTOR_TYPES, Connector
 from casebridge.domain.errors import Conflict, ConnectorError, Forbidden, InvalidInput, NotFound
-from casebridge.security.privileges import require
+from casebridge.security.privileges import permitted_owners, require
 from casebridge.security.vault import Vault, VaultError
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import audit, connector_care, connectors
@@ -96,7 +96,7 @@ def _known_type(type_id: str) -> type[ConnectorType]:
 
 def _require_enabled(ground: Ground, type_id: str) -> None:
     if not _is_enabled(ground, type_id):
-        raise Forbidden("executeConnectors", what=f"use the connector type {type_id}, which is disabled,")
+        raise Forbidden("executeConnectors", what=f"use the connector type {type_id}: it is disabled", is_owned=False)
 
 
 def _is_enabled(ground: Ground, type_id: str) -> bool:
@@ -138,6 +138,7 @@ def _by_name(connector: Connector) -> tuple[str, str, str]:
 
 async def list_for_cases(ground: Ground, asking: Asking) -> list[Connector]:
     """Connectors whose type can take cases, at most 1,000, ordered as in `list_all`."""
+    permitted_owners(asking.actor, "getConnectorsConfigure", asking.space)
     found = await list_all(ground, asking)
     return [each for each in found if each.type in CASE_CONNECTOR_TYPES][: limits.CONFIGURE_CONNECTORS]
 

@@ -36,9 +36,9 @@ from casebridge.domain.query import Page
 from casebridge.domain.text import check_count, check_length, trimmed
 from casebridge.security.privileges import require
 from casebridge.services.attachments import WithAttachments, save_new, save_without
-from casebridge.services.cases import check_budget, get, load_with_attachments
+from casebridge.services.cases import check_budget, load_with_attachments
 from casebridge.services.ground import Asking, Ground
-from casebridge.storage import files
+from casebridge.storage import cases, files
 from casebridge.storage.blobs import PART, Content, FileStore
 from casebridge.storage.session import Database
 
@@ -62,9 +62,8 @@ async def attach(ground: Ground, asking: Asking, case_id: str, upload: Upload) -
     ground.file_rules.check_type(named.mime_type)
     if upload.given_name() is not None:
         _name(upload, named)
-    case = await get(ground, asking, case_id)
+    case = await _permitted(ground, asking, case_id, "createComment")
     check_budget(case, 1)
-    require(asking.actor, "createComment", case.owner, asking.space)
     begun = await _begin(ground, asking, case, named)
     try:
         most = ground.file_rules.most_bytes(named.mime_type)
@@ -74,6 +73,15 @@ async def attach(ground: Ground, asking: Asking, case_id: str, upload: Upload) -
     except BaseException:
         await asyncio.shield(_take_back(ground, begun))
         raise
+
+
+async def _permitted(ground: Ground, asking: Asking, case_id: str, operation: str) -> Case:
+    """The case, for who may do the operation on it: that needs no other privilege, not even to read it."""
+    case = await cases.get(ground.database, asking.space.id, case_id)
+    if case is None:
+        raise NotFound("cases", case_id)
+    require(asking.actor, operation, case.owner, asking.space)
+    return case
 
 
 def _name(upload: Upload, named: FileName) -> str:
@@ -263,7 +271,7 @@ async def delete_many(ground: Ground, asking: Asking, case_id: str, ids: Sequenc
     """Delete files of a case and the attachments that stand for them; ids without a file are no error."""
     if not 1 <= len(ids) <= limits.FILES_PER_BULK_DELETE or not all(ids):
         raise InvalidInput("ids", f"expected 1 to {limits.FILES_PER_BULK_DELETE} ids, none of them empty.")
-    await get(ground, asking, case_id)
+    await _permitted(ground, asking, case_id, "deleteComment")
     while True:
         stored = await files.get_many(ground.database, asking.space.id, ids)
         if foreign := [each.id for each in stored.values() if each.case_ids != (case_id,)]:

@@ -93,17 +93,19 @@ async def edit_comment(
     ground: Ground, asking: Asking, case_id: str, id_: str, version: str, payload: dict[str, Any]
 ) -> tuple[Case, list[Attachment]]:
     """The case with the edited comment; its type cannot change."""
-    stored = await get_comment(ground, asking, case_id, id_)
+    stored = await get_comment(ground, asking, case_id, id_, operation="updateComment")
     if stored.type != payload["type"]:
         raise InvalidInput("type", f"the type of a comment cannot change from {stored.type}.")
     edited = await attachments.edit(ground, asking, case_id, id_=id_, version=version, payload=payload)
     return edited.case, list(edited.attachments)
 
 
-async def get_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> Attachment:
-    """One comment of the case."""
+async def get_comment(
+    ground: Ground, asking: Asking, case_id: str, id_: str, *, operation: str = "getComment"
+) -> Attachment:
+    """One comment of the case, for who may do `operation` on it."""
     await _require_visible(ground, asking, case_id)
-    stored = await attachments.get(ground, asking, case_id, id_)
+    stored = await attachments.get(ground, asking, case_id, id_, operation=operation)
     if stored.type not in OLD_TYPES:
         raise NotFound("cases-comments", id_)
     return stored
@@ -140,7 +142,7 @@ def _text(attachment: Attachment) -> str:
 
 async def delete_comment(ground: Ground, asking: Asking, case_id: str, id_: str) -> None:
     """Delete one comment of the case."""
-    await get_comment(ground, asking, case_id, id_)
+    await get_comment(ground, asking, case_id, id_, operation="deleteComment")
     await attachments.delete(ground, asking, case_id, id_)
 
 

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 import msgspec
 
 from casebridge.domain.api_key import ApiKey
-from casebridge.domain.errors import NotFound
+from casebridge.domain.errors import Conflict
 from casebridge.storage.session import Database, Row, Write, to_ms
 from casebridge.storage.where import Where
 
 _decoder = msgspec.json.Decoder(ApiKey)
 MOST_LISTED = 10_000
+
+
+class KeyMoved(Conflict):
+    """A key was changed by somebody else in between: look again and repeat."""
+
+    def __init__(self) -> None:
+        super().__init__("The keys were changed meanwhile; repeat the request.")
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -50,12 +57,23 @@ def insert_write(key: ApiKey) -> Write:
 
 
 def update_write(stored: StoredKey, key: ApiKey) -> Write:
-    """Replaces a key at the version it was loaded with; NotFound when it moved meanwhile."""
+    """Replaces a key at the version it was loaded with."""
     return Write(
         "UPDATE api_key SET version = next_version(), doc = :doc WHERE id = :id AND version = :version RETURNING id",
         {"id": key.id, "version": stored.version, "doc": _text(key)},
-        conflict=NotFound("api_key", key.id),
+        conflict=KeyMoved(),
     )
+
+
+def delete_write(ids: Sequence[str]) -> Write:
+    """Removes keys."""
+    where = Where().among("id", ids)
+    return Write(f"DELETE FROM api_key WHERE {where.text}", where.params)
+
+
+def delete_of_user_write(username: str) -> Write:
+    """Removes all keys of a user."""
+    return Write("DELETE FROM api_key WHERE username = :username", {"username": username})
 
 
 def _from_row(row: Row) -> StoredKey:

@@ -18,6 +18,7 @@ _BY_PARENT = (
     ("attempt", "delivery_id", "delivery"),
     ("user_action", "case_id", "cases"),
     ("pushed_comment", "case_id", "cases"),
+    ("file_link", "file_id", "file"),
 )
 _BY_SPACE = (
     "alert_update",
@@ -27,6 +28,8 @@ _BY_SPACE = (
     "delivery",
     "case_count",
     "observable_link",
+    "alert_link",
+    "file",
     "cases",
     "configuration",
     "connector",
@@ -48,28 +51,28 @@ async def list_all(database: Database) -> list[Space]:
     return [from_doc(row[0]) for row in await database.read("SELECT doc FROM space ORDER BY id")]
 
 
-async def create(database: Database, space: Space) -> None:
-    """Store a new space and begin its numbers; Conflict when the id is taken."""
+async def create(database: Database, space: Space, *more: Write) -> None:
+    """Store a new space and begin its numbers, and write `more` with it; Conflict when the id is taken."""
     insert = Write(
         "INSERT INTO space (id, version, doc) VALUES (:id, next_version(), :doc) "
         "ON CONFLICT (id) DO NOTHING RETURNING version",
         _params(space),
         conflict=Conflict(f"There is a space [space/{space.id}] already; choose another id."),
     )
-    await database.commit([insert, Write("SELECT start_numbers(:id)", {"id": space.id})])
+    await database.commit([insert, Write("SELECT start_numbers(:id)", {"id": space.id}), *more])
 
 
-async def replace(database: Database, space: Space) -> None:
+async def replace(database: Database, space: Space, *more: Write) -> None:
     """Store a space in place of the one with its id; NotFound when there is none."""
     update = Write(
         "UPDATE space SET version = next_version(), doc = :doc WHERE id = :id RETURNING version",
         _params(space),
         conflict=NotFound("space", space.id),
     )
-    await database.commit([update])
+    await database.commit([update, *more])
 
 
-async def delete(database: Database, id_: str) -> None:
+async def delete(database: Database, id_: str, *more: Write) -> None:
     """Remove a space and everything in it; NotFound when there is none. The audit trail keeps what it knows."""
     params = {"id": id_}
     remove = Write("DELETE FROM space WHERE id = :id RETURNING id", params, conflict=NotFound("space", id_))
@@ -82,6 +85,7 @@ async def delete(database: Database, id_: str) -> None:
                 for table, column, parent in _BY_PARENT
             ),
             *(Write(f"DELETE FROM {table} WHERE space = :id", params) for table in tables),
+            *more,
         ]
     )
 

@@ -183,7 +183,14 @@ def everything_in(space: str, dialect: str) -> list[Write]:
     """One row of each table that belongs to a space."""
     at = int(datetime(2026, 1, 2, tzinfo=UTC).timestamp() * 1000)
     texts: Any = [] if dialect == "postgresql" else "[]"
-    shared = {"space": space, "id": f"id-{space}", "at": at, "texts": texts, "doc": msgspec.json.encode({}).decode()}
+    shared = {
+        "space": space,
+        "id": f"id-{space}",
+        "at": at,
+        "texts": texts,
+        "digest": b"d",
+        "doc": msgspec.json.encode({}).decode(),
+    }
     inserts = [
         "cases "
         "(pk, id, space, owner, version, title, status, severity, tags, assignees, created_at, connector_id, doc) "
@@ -197,6 +204,9 @@ def everything_in(space: str, dialect: str) -> list[Write]:
         "delivery (seq, id, space, case_id, connector_id, owner, state, version, doc) "
         "VALUES (next_delivery(), :id, :space, :id, 'c', 'cases', 'queued', 1, :doc)",
         "attempt (delivery_id, number, doc) VALUES (:id, 1, :doc)",
+        "alert_link (space, digest, owner, created_at, case_pk) VALUES (:space, :digest, 'cases', :at, 1)",
+        "file (id, space, kind, number, version, doc) VALUES (:id, :space, 'casesFilesCases', 1, 1, :doc)",
+        "file_link (case_id, file_id) VALUES (:id, :id)",
         "external_record (case_id, connector_id, space, external_id, doc) VALUES (:id, 'c', :space, 'x', :doc)",
         "pushed_comment (case_id, connector_id, comment_id, revision, doc) VALUES (:id, 'c', 'k', 1, :doc)",
         "idempotency (space, username, key, delivery_id, created_at) VALUES (:space, 'u', 'k', :id, :at)",
@@ -212,7 +222,7 @@ def everything_in(space: str, dialect: str) -> list[Write]:
 async def rows_by_table(database: Database) -> dict[str, int]:
     tables = [
         "cases", "case_count", "attachment", "user_action", "configuration", "connector", "delivery", "attempt",
-        "external_record", "pushed_comment", "idempotency",
+        "external_record", "pushed_comment", "idempotency", "alert_link", "file", "file_link",
     ]  # fmt: skip
     if database.dialect == "sqlite":
         tables += ["case_tag", "case_assignee"]
