@@ -8,7 +8,7 @@ import structlog
 
 from casebridge.domain.errors import CasebridgeError, Forbidden
 from casebridge.domain.user import Actor, User
-from casebridge.security.authentication import Credential, KeyCredentials
+from casebridge.security.authentication import Credential, Credentials, KeyCredentials
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import audit
 from casebridge.storage.session import Write
@@ -36,11 +36,14 @@ async def note_failed_sign_in(
     ground: Ground, shown: Credential, *, address: str | None, request_id: str | None
 ) -> None:
     """Somebody showed credentials that let nobody in; a user name is noted as it was shown."""
-    is_key = isinstance(shown, KeyCredentials)
-    username = None if isinstance(shown, KeyCredentials) else shown.username[:_LONGEST]
+    if isinstance(shown, KeyCredentials):
+        username, kind, ids = None, "api_key", [shown.id[:_LONGEST]]
+    elif isinstance(shown, Credentials):
+        username, kind, ids = shown.username[:_LONGEST], "user", []
+    else:
+        # A session that has ended is no attempt to break in.
+        return
     actor = Actor(User(username, None, None), (), address, request_id)
-    ids = [shown.id[:_LONGEST]] if isinstance(shown, KeyCredentials) else []
-    kind = "api_key" if is_key else "user"
     event = audit.event_write(
         "sign_in", actor, None, kind, ids, ground.now(), outcome="failure", category="authentication"
     )

@@ -4,42 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from casebridge.domain.errors import InvalidInput, NotFound
 from casebridge.domain.profile import Profile, matches
 from casebridge.domain.space import OWNERS
-from casebridge.domain.user import Account, Actor
+from casebridge.domain.user import Actor
 from casebridge.security.authentication import Credentials
 from casebridge.security.features import MANAGE_SECURITY
 from casebridge.security.privileges import allowed, permitted_owners, require
+from casebridge.services.activation import activate
 from casebridge.services.callers import Callers
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import accounts, audit, profiles, roles
 
 MOST_SUGGESTED = 100
 MOST_UIDS = 1_000
-
-
-async def activate(ground: Ground, account: Account) -> Profile:
-    """The profile of a user who has just signed in interactively, made the first time and brought up to date later."""
-    present = await profiles.of_user(ground.database, account.username)
-    uid = present.uid if present is not None else f"u_{ground.new_id().replace('-', '')}"
-    fresh = Profile(
-        uid,
-        account.username,
-        ground.now(),
-        account.roles,
-        account.full_name,
-        account.email,
-        account.enabled,
-    )
-    if present is None:
-        rows = await ground.database.commit([profiles.put_write(fresh)])
-        # Somebody may have been quicker: the id that is stored counts.
-        return msgspec.structs.replace(fresh, uid=rows[0][0]["uid"])
-    await ground.database.commit([profiles.update_write(fresh)])
-    return fresh
 
 
 async def activate_by_password(ground: Ground, asking: Asking, shown: Credentials, callers: Callers) -> Profile:

@@ -10,6 +10,7 @@ from casebridge.domain.space import DEFAULT_SPACE_ID
 from casebridge.domain.user import Account, Actor
 from casebridge.security.authentication import Authenticator, Credentials
 from casebridge.security.sessions import digest, new_token, stamp
+from casebridge.services.activation import activate
 from casebridge.services.ground import Ground
 from casebridge.storage import accounts, audit, sessions
 from casebridge.storage import sign_in as sign_in_reads
@@ -22,6 +23,7 @@ async def sign_in(
     """The token of a new session; Unauthenticated unless the credentials are right. `old`, if any, ends with it."""
     stored = await accounts.get(ground.database, credentials.username)
     account = await door.check(credentials, None if stored is None else stored.account)
+    profile = await activate(ground, account)
     now, token = ground.now(), new_token()
     session = Session(
         username=account.username,
@@ -30,6 +32,7 @@ async def sign_in(
         seen_at=now,
         agent=agent[:AGENT_LENGTH],
         address=address,
+        profile_uid=profile.uid,
     )
     writes = [*sessions.purge_writes(account.username, ground.sessions, now)]
     if old is not None:

@@ -20,7 +20,7 @@ _BY_PARENT = (
     ("pushed_comment", "case_id", "cases"),
     ("file_link", "file_id", "file"),
 )
-_BY_SPACE = (
+BY_SPACE = (
     "alert_update",
     "attachment",
     "external_record",
@@ -34,10 +34,11 @@ _BY_SPACE = (
     "configuration",
     "connector",
     "connector_settings",
+    "automation",
     "connector_health",
     "saved_view",
 )
-_ONLY_SQLITE = ("case_tag", "case_assignee")
+ONLY_SQLITE = ("case_tag", "case_assignee")
 
 
 async def get(database: Database, id_: str) -> Space | None:
@@ -76,7 +77,7 @@ async def delete(database: Database, id_: str, *more: Write) -> None:
     """Remove a space and everything in it; NotFound when there is none. The audit trail keeps what it knows."""
     params = {"id": id_}
     remove = Write("DELETE FROM space WHERE id = :id RETURNING id", params, conflict=NotFound("space", id_))
-    tables = (*_BY_SPACE, *_ONLY_SQLITE) if database.dialect == "sqlite" else _BY_SPACE
+    tables = (*BY_SPACE, *ONLY_SQLITE) if database.dialect == "sqlite" else BY_SPACE
     await database.commit(
         [
             remove,

@@ -137,6 +137,15 @@ WAYS: dict[str, Way] = {
     "createFile": Way("cases:comment", {"name": "n", "mimeType": "text/plain"}), "listFiles": Way("cases:read", {}),
     "getFile": READ, "uploadFile": Way("cases:comment", done=(200, 400)), "downloadFile": READ,
     "downloadFileByName": READ,
+    "addAttachment": Way("cases:comment", {"type": "comment", "owner": "cases", "data": {"content": "c"}}, done=(201,)),
+    "findAttachments": LIST, "getAttachment": READ,
+    "replaceAttachment": Way(
+        "cases:update",
+        lambda world: {"type": "comment", "owner": "cases", "data": {"content": "e"}, "version": world["comment"]},
+    ),
+    "deleteAttachment": Way("cases:delete", done=(204, 404)), "deleteAttachments": Way("cases:delete", done=(204, 404)),
+    "getAutomation": Way("cases:settings", query="owner=cases"),
+    "updateAutomation": Way("cases:settings", {"owner": "cases", "auto_push": {}}),
     "findUserActions": READ, "listUserActions": READ, "findUserActionsWithLatest": READ, "getUserActionStats": READ,
     "getCaseUsers": READ, "getCaseConnectors": READ,
     "getCasesMetrics": Way("any:read", query="features=mttr"),
@@ -320,7 +329,11 @@ async def ask(client: Any, route: Any, dialect: str, world: World, headers: dict
         "configuration_id": world["configuration_id"], "observable_id": world["observable_id"],
         "custom_field_id": "region", "alert_id": "a-1", "connector_id": "jira-1", "delivery_id": world["delivery_id"],
         "username": "victim", "name": "victims-role", "kind": "casesFilesCases", "file_name": "x.txt",
-        "id": world["file"] if "/files/" in route.path else "jira-1",
+        "id": (
+            world["file"] if "/files/" in route.path
+            else world["comment_id"] if "/attachments/" in route.path
+            else "jira-1"
+        ),
         **way.params,
     }  # fmt: skip
     path = ("/7.10" if dialect == "7.10" else "") + route.path.format(**params)
@@ -338,9 +351,9 @@ async def ask(client: Any, route: Any, dialect: str, world: World, headers: dict
 
 CALLS = [(route, dialect) for route in ROUTES if route.credentials == "required" for dialect in route.dialects]
 LAST = (
-    "deleteObservable", "bulkDeleteFiles", "deleteComment", "deleteCommentOf710", "deleteComments",
-    "deleteCommentsOf710", "deleteCases", "deleteCasesOf710", "deleteSpace", "putDisableUser", "postDisableUser",
-    "putUser", "postUser", "deleteUser", "deleteRole",
+    "deleteObservable", "bulkDeleteFiles", "deleteComment", "deleteCommentOf710", "deleteAttachment", "deleteComments",
+    "deleteCommentsOf710", "deleteAttachments", "deleteCases", "deleteCasesOf710", "deleteSpace",
+    "putDisableUser", "postDisableUser", "putUser", "postUser", "deleteUser", "deleteRole",
 )  # fmt: skip
 """What takes away what others need, in an order in which each still finds something."""
 
