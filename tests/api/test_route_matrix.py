@@ -113,7 +113,7 @@ WAYS: dict[str, Way] = {
     "createCase": Way("cases:create", a_body()),
     "updateCases": Way("cases:update", lambda world: world.change(title="changed")),
     "deleteCases": Way("cases:delete", query='ids=["{case_id}"]'),
-    "findCases": LIST, "getCasesStatus": LIST, "getTags": LIST, "getReporters": LIST, "getCase": READ,
+    "findCases": LIST, "searchCases": Way("any:read", {}), "getCasesStatus": LIST, "getTags": LIST, "getReporters": LIST, "getCase": READ,
     "resolveCase": READ, "bulkGetCases": Way("any:read", lambda world: {"ids": [world["case_id"]]}),
     "getCategories": LIST, "walkCases": LIST,
     "putCustomField": Way("cases:update", lambda world: {"value": "v", "caseVersion": world["case"]}),
