@@ -104,21 +104,17 @@ ROUTES = (
         name="deleteUser", summary="Delete a user and the user's keys", tag=_TAG, public=False,
         answer=Gone, errors=(403, 404, 409),
     ),
-    *(
-        Route(
-            method, f"{_ONE}/_password", _set_password,
-            name=f"{verb}Password", summary="Set a password", tag=_TAG, public=False,
-            body=SetPassword, answer=Nothing, errors=(403, 404),
-        )
-        for method, verb in (("PUT", "put"), ("POST", "post"))
+    Route(
+        "PUT", f"{_ONE}/_password", _set_password,
+        name="setPassword", summary="Set a password", tag=_TAG, public=False,
+        body=SetPassword, answer=Nothing, errors=(403, 404),
     ),
     *(
         Route(
-            method, f"{_ONE}/_{word}", handler,
-            name=f"{verb}{word.title()}User", summary=summary, tag=_TAG, public=False,
+            "PUT", f"{_ONE}/_{word}", handler,
+            name=f"{word}User", summary=summary, tag=_TAG, public=False,
             answer=Nothing, errors=(403, 404, 409),
         )
-        for method, verb in (("PUT", "put"), ("POST", "post"))
         for word, handler, summary in (
             ("enable", _enable, "Let a user in again"), ("disable", _disable, "Keep a user out"),
         )

@@ -104,7 +104,7 @@ async def test_ones_own_password_is_changed_by_who_knows_it(client: Any, databas
 
 async def test_a_superuser_sets_anybodys_password(client: Any, database: Database, password_hash: str):
     await add_user(database, password_hash, "bob")
-    assert (await client.post(f"{USER}/bob/_password", json={"password": "brand-new"})).status_code == 200
+    assert (await client.put(f"{USER}/bob/_password", json={"password": "brand-new"})).status_code == 200
     assert (await client.get("/internal/security/me", auth=("bob", "brand-new"))).status_code == 200
     assert (await client.put(f"{USER}/none/_password", json={"password": "brand-new"})).status_code == 404
 
@@ -114,7 +114,7 @@ async def test_a_disabled_user_is_out_at_once_with_every_key_and_may_be_let_in_a
 ):
     auth = await add_user(database, password_hash, "bob")
     key = await make_key(client, auth)
-    for path, method, status in (("_disable", "put", 401), ("_enable", "post", 200)):
+    for path, method, status in (("_disable", "put", 401), ("_enable", "put", 200)):
         assert (await getattr(client, method)(f"{USER}/bob/{path}")).status_code == 200
         assert (await anonymous.get("/internal/security/me", headers=key)).status_code == status
         assert (await anonymous.get("/internal/security/me", auth=auth)).status_code == status
