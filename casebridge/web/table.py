@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from casebridge.web import development, login
+from casebridge.web import configure, configure_lists, development, login
 
 PAGES = (
     *login.PAGES,
+    *configure.PAGES,
+    *configure_lists.PAGES,
     *development.PAGES,
 )

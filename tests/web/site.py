@@ -33,3 +33,11 @@ def token_of(page: httpx2.Response) -> str:
     found = re.search(r'name="csrf" value="([^"]*)"', page.text)
     assert found, page.text[:500]
     return html.unescape(found[1])
+
+
+def fields_of(page: httpx2.Response, action: str) -> dict[str, str]:
+    """What the first form with this action has in its hidden fields."""
+    found = re.search(rf'<form[^>]*action="{re.escape(action)}"[^>]*>(.*?)</form>', page.text, re.DOTALL)
+    assert found, page.text[:2_000]
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', found[1])
+    return {name: html.unescape(value) for name, value in hidden}
