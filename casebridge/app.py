@@ -178,6 +178,18 @@ async def working_apart(settings: Settings) -> AsyncIterator[Crew]:
         yield crew
 
 
+@asynccontextmanager
+async def ground_beside(settings: Settings) -> AsyncIterator[Ground]:
+    """What services stand on, over a store that is there already; a server may run on it meanwhile.
+
+    CannotStart when there is no such store, or it is not one of this program.
+    """
+    async with AsyncExitStack() as held:
+        database = await open_existing(settings)
+        held.push_async_callback(database.close)
+        yield _ground(settings, database, await open_vault(settings, database), held)
+
+
 async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callable[[str], None]) -> Ground:
     """Everything services stand on; `held` lets go of it in the opposite order."""
     make_data_folder(settings.data)

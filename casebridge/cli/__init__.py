@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import casebridge
-from casebridge.cli import connector, deliveries, sandbox
+from casebridge.cli import access, connector, deliveries, sandbox
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
@@ -64,6 +64,8 @@ def command_line() -> App:
     keys = App("keys", help="Change the keys that seal secrets.")
     keys.command(rotate)
     app.command(keys)
+    for each in access.apps():
+        app.command(each)
     app.command(deliveries.app())
     app.command(connector.app())
     app.command(sandbox.app())

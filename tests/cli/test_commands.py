@@ -15,8 +15,14 @@ from casebridge.settings import PREFIX, SETTINGS
 ROOT = Path(__file__).parent.parent.parent
 SYSTEMS = ("jira", "servicenow", "thehive", "webhook", "resilient", "swimlane", "elasticsearch", "all")
 LEDGER = tuple(f"deliveries {name}" for name in ("list", "show", "retry", "cancel", "watch"))
+ACCESS = (
+    *(f"user {name}" for name in ("add", "list", "roles", "password", "enable", "disable", "delete")),
+    *(f"role {name}" for name in ("put", "list", "delete")),
+    *(f"space {name}" for name in ("add", "list", "delete")),
+    *(f"apikey {name}" for name in ("add", "list", "end")),
+)
 COMMANDS = (
-    "serve", "worker", "config", "migrate", "seed", "keys rotate", *LEDGER, "connector test",
+    "serve", "worker", "config", "migrate", "seed", "keys rotate", *ACCESS, *LEDGER, "connector test",
     *(f"sandbox {name}" for name in SYSTEMS), "demo",
 )  # fmt: skip
 
