@@ -154,18 +154,13 @@ async def find(ground: Ground, asking: Asking, query: CaseQuery, owners: Sequenc
     """One page of the cases the caller may read; `owners` are those asked for, None: all."""
     readable = permitted_owners(asking.actor, "getCase", asking.space, owners)
     wanted = msgspec.structs.replace(query.filter, owners=readable)
-    found = await cases.find(ground.database, msgspec.structs.replace(query, filter=wanted))
     tally = await cases.count(ground.database, wanted)
-    total = _total(tally, wanted)
+    # How many there are says which way to the page is shorter.
+    found = await cases.find(ground.database, msgspec.structs.replace(query, filter=wanted), tally)
+    total = cases.among_statuses(tally, wanted.statuses)
     if query.search is not None:
         total = await cases.count_found(ground.database, wanted, query.search)
     return FoundCases(found, total, tally)
-
-
-def _total(tally: StatusCounts, wanted: CaseFilter) -> int:
-    per_status = {"open": tally.open, "in-progress": tally.in_progress, "closed": tally.closed}
-    asked = per_status if wanted.statuses is None else set(wanted.statuses)
-    return sum(per_status[status] for status in asked)
 
 
 async def count(ground: Ground, asking: Asking, wanted: CaseFilter, owners: Sequence[str] | None) -> StatusCounts:

@@ -13,7 +13,7 @@ from casebridge.domain.errors import VersionConflict
 from casebridge.domain.query import NO_ASSIGNEE, CaseFilter, CaseQuery, StatusCounts
 from casebridge.domain.search import Search
 from casebridge.domain.user import User
-from casebridge.storage import counts, custom_fields
+from casebridge.storage import counts, custom_fields, pages, search_pages
 from casebridge.storage.parts import has_same_values, value_vector
 from casebridge.storage.search import condition
 from casebridge.storage.session import Database, Query, Row, Write, to_ms
@@ -58,21 +58,64 @@ def chosen_query(pks: Query) -> Query:
     return Query(f"{_SELECT} JOIN ({pks.sql}) chosen ON chosen.case_pk = c.pk ORDER BY c.created_at, c.pk", pks.params)
 
 
-async def find(database: Database, query: CaseQuery) -> list[Case]:
-    """One page of cases, in order. Equal sort values: oldest first (find.md 1.4)."""
+async def find(database: Database, query: CaseQuery, tally: StatusCounts | None = None) -> list[Case]:
+    """One page of cases, in order. Equal sort values: oldest first (find.md 1.4).
+
+    `tally` are the matches per status of the query's filter, if the caller knows them already.
+    """
     if query.page.size == 0:
         return []
-    where = _where(query.filter, database.dialect)
+    chosen = await _chosen(database, query, tally)
+    if chosen is None:
+        return []
+    # The page is chosen by indexes alone; only its own rows are read whole.
+    order = pages.order(query.sort, query.descending)
+    sql = f"{_SELECT} JOIN ({chosen.sql}) page ON page.pk = c.pk ORDER BY {order}"
+    return [from_row(row) for row in await database.read(sql, chosen.params)]
+
+
+async def _chosen(database: Database, query: CaseQuery, tally: StatusCounts | None) -> Query | None:
+    """The read that chooses the rows of a page, as rows `(pk,)`; None when nothing matches."""
+    dialect = database.dialect
     if query.search is not None:
-        where.also(condition(query.search, where, database.dialect))
-    order = _order(query.sort, query.descending)
-    # The page is chosen by an index alone; only its own rows are read whole.
-    sql = (
-        f"{_SELECT} JOIN (SELECT c.pk FROM cases c WHERE {where.text} ORDER BY {order} LIMIT :most OFFSET :skip) page "
-        f"ON page.pk = c.pk ORDER BY {order}"
+        return await search_pages.chosen(database, query, _where(query.filter, dialect))
+    left = pages.remaining(query)
+    if dialect == "sqlite" and query.sort == "created_at" and left.tags is not None and len(left.tags) == 1:
+        without = msgspec.structs.replace(left, tags=None)
+        if not _is_looked_at(without):
+            return pages.walk_tag(query, tag_key(left.tags[0]))
+    if _is_looked_at(left):
+        matches = among_statuses(tally or await count(database, query.filter), query.filter.statuses)
+        if not matches:
+            return None
+        everything = await counts.read(database, query.filter.space, query.filter.owners)
+        if not pages.is_walk_shorter(query, matches, among_statuses(everything, query.filter.statuses)):
+            return pages.gather(query, _where(query.filter, dialect), dialect)
+    return pages.walk(query, lambda where: _look(where, left, dialect), dialect)
+
+
+def among_statuses(tally: StatusCounts, statuses: Sequence[str] | None) -> int:
+    """How many cases of a tally are in one of these statuses; None: in any."""
+    numbers = dict(zip(STATUSES, (tally.open, tally.in_progress, tally.closed), strict=True))
+    return sum(numbers[each] for each in (STATUSES if statuses is None else set(statuses)))
+
+
+def _is_looked_at(left: CaseFilter) -> bool:
+    """Whether rows of a walk have to be looked at, beyond space, owner and time of creation."""
+    return left != CaseFilter(
+        space=left.space, owners=left.owners, created_from=left.created_from, created_to=left.created_to
     )
-    params = {**where.params, "most": query.page.size, "skip": query.page.offset}
-    return [from_row(row) for row in await database.read(sql, params)]
+
+
+def _look(where: Where, left: CaseFilter, dialect: Dialect) -> None:
+    """Add what has to hold of each row of a walk. PostgreSQL is kept from ways of its own, such as all cases of a tag:
+    it does not know how few or many there are."""
+    inner = Where()
+    inner.params = where.params
+    _narrow(inner, msgspec.structs.replace(left, created_from=None, created_to=None), dialect, row_by_row=True)
+    if inner.has_any:
+        where.also(f"({inner.text}) IS TRUE" if dialect == "postgresql" else inner.text)
+    pages.between(where, left)
 
 
 async def walk(database: Database, wanted: CaseFilter, search: Search | None, after: int, most: int) -> list[Case]:
@@ -98,17 +141,6 @@ async def mean_duration(database: Database, wanted: CaseFilter) -> float | None:
     )
     number, total_s = rows[0]
     return total_s / number if number else None
-
-
-def _order(sort: str, descending: bool) -> str:
-    direction = "DESC" if descending else "ASC"
-    if sort == "created_at":
-        return f"c.created_at {direction}, c.pk {direction}"
-    if sort == "title":
-        # The beginning is what the index holds.
-        return f"substr(c.title, 1, 300) {direction}, c.title {direction}, c.pk ASC"
-    nulls = " NULLS LAST" if sort in ("updated_at", "closed_at", "category") else ""
-    return f"c.{sort} {direction}{nulls}, c.pk ASC"
 
 
 async def count(database: Database, wanted: CaseFilter) -> StatusCounts:
@@ -143,6 +175,13 @@ def _covered(wanted: CaseFilter) -> bool:
 def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) -> Where:
     """The condition on a case `c`. `row_by_row`: for a read that stops early, so nothing may be gathered beforehand."""
     where = Where().also("c.space = :space", space=wanted.space).among("c.owner", wanted.owners)
+    _narrow(where, wanted, dialect, row_by_row=row_by_row)
+    pages.between(where, wanted)
+    return where
+
+
+def _narrow(where: Where, wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool) -> None:
+    """Add every filter but those of space, owner and time."""
     if wanted.statuses is not None:
         where.among("c.status", [STATUSES.index(each) for each in wanted.statuses])
     if wanted.severities is not None:
@@ -157,20 +196,25 @@ def _where(wanted: CaseFilter, dialect: Dialect, *, row_by_row: bool = False) ->
         where.also(_any_tag(where, [tag_key(tag) for tag in wanted.tags], dialect, row_by_row))
     if wanted.assignees is not None:
         where.also(_any_assignee(where, wanted.assignees, dialect, row_by_row))
-    if wanted.created_from is not None:
-        where.also("c.created_at >= :created_from", created_from=to_ms(wanted.created_from))
-    if wanted.created_to is not None:
-        where.also("c.created_at <= :created_to", created_to=to_ms(wanted.created_to))
     for number, toggle in enumerate(wanted.toggles):
         where.also(custom_fields.condition(toggle, number, where, dialect))
-    return where
 
 
 def _any_tag(where: Where, keys: Sequence[str], dialect: Dialect, row_by_row: bool) -> str:
     if dialect == "postgresql":
         where.params["tags"] = list(keys)
         return "c.tags && CAST(:tags AS text[])"
-    return _in_wide("case_tag", *where.listed("w.tag", keys), row_by_row)
+    found = _in_wide("case_tag", *where.listed("w.tag", keys), row_by_row)
+    return f"({_may_hold(where, keys)} AND {found})" if row_by_row else found
+
+
+def _may_hold(where: Where, keys: Sequence[str]) -> str:
+    """Whether the text of a case's tags has one of them in it, which is soon seen: most rows need no second look."""
+    places = []
+    for number, key in enumerate(keys):
+        where.params[f"written_{number}"] = _encoder.encode(key).decode()
+        places.append(f"instr(c.tags, :written_{number})")
+    return f"({' OR '.join(places)})" if places else "1 = 0"
 
 
 def _in_wide(table: str, listed: str, row_by_row: bool) -> str:

@@ -147,6 +147,7 @@ cases = Table(
     Index("cases_created", "space", "created_at", "pk"),
     Index("cases_owner_created", "space", "owner", "created_at", "pk"),
     Index("cases_owner_status", "space", "owner", "status", "created_at", "pk"),
+    Index("cases_owner_state", "space", "owner", "status", "pk"),
     Index("cases_owner_severity", "space", "owner", "severity", "pk"),
     Index("cases_owner_updated", "space", "owner", "updated_at", "pk"),
     Index("cases_owner_closed", "space", "owner", "closed_at", "pk"),

@@ -6,7 +6,7 @@ itself: all that is asked for must be in one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, Protocol
 
 from casebridge.domain.search import Node, Not, Phrase, Search, Several, Term
@@ -83,6 +83,32 @@ def _holds(node: Node, words: list[str], operator: str) -> bool:
     if node.prefix:
         found[-1] = any(word.startswith(wanted[-1]) for word in words)
     return all(found) if operator == "AND" else any(found)
+
+
+_WALKED = frozenset({"title", "description", "keyword", "number"})
+
+
+def one_match(search: Search) -> str | None:
+    """The whole search as one MATCH of SQLite's index of cases; None when it takes more than that."""
+    if search.tree is None or search.case_id is not None or not _WALKED.issuperset(search.fields or ()):
+        return None
+    return _OneMatch(search, Where(), _Fts5()).whole(search.tree)
+
+
+def words_asked(search: Search, common: Collection[str]) -> bool:
+    """Whether every case with one of some common words is among the matches, so that these must be many."""
+    return search.tree is not None and _is_common(search.tree, search, common)
+
+
+def _is_common(node: Node, search: Search, common: Collection[str]) -> bool:
+    if isinstance(node, Not):
+        return False
+    if isinstance(node, Several):
+        return node.operator == "OR" and any(_is_common(part, search, common) for part in node.parts)
+    words = split(node.text)
+    if isinstance(node, Phrase) or (search.operator == "AND" and len(words) > 1):
+        return len(words) == 1 and words[0] in common
+    return any(word in common for word in words)
 
 
 class _Spelling(Protocol):
@@ -185,7 +211,8 @@ class _Compiler:
             return "(" + f" {node.operator} ".join(self.node(part) for part in node.parts) + ")"
         return self._leaf(node)
 
-    def _leaf(self, node: Term | Phrase) -> str:
+    def _queries(self, node: Term | Phrase) -> list[str]:
+        """What the word index is asked for one word or phrase."""
         prefix = isinstance(node, Term) and node.prefix
         phrase = isinstance(node, Phrase)
         queries = []
@@ -196,6 +223,11 @@ class _Compiler:
             )
         if self._keywords and (value := keyword(node.text)):
             queries.append(self._spelling.whole(value, prefix=prefix))
+        return queries
+
+    def _leaf(self, node: Term | Phrase) -> str:
+        queries = self._queries(node)
+        prefix = isinstance(node, Term) and node.prefix
         conditions = []
         if queries:
             conditions.append(self._spelling.condition(self._named("words", self._spelling.either(queries))))
@@ -243,3 +275,21 @@ class _CommentCompiler(_Compiler):
         query = self._spelling.words(("comment",), words, phrase=phrase, prefix=prefix, operator=self._operator)
         self.queries.append(query)
         return self._spelling.condition(self._named("comment", query), "comment")
+
+
+class _OneMatch(_Compiler):
+    """The tree in the language of FTS5 alone."""
+
+    def whole(self, node: Node) -> str | None:
+        """The query; None when a part cannot be said in it: what is excluded, and running numbers."""
+        if isinstance(node, Not):
+            return None
+        if isinstance(node, Several):
+            parts = [self.whole(part) for part in node.parts]
+            known = [part for part in parts if part is not None]
+            return "(" + f" {node.operator} ".join(known) + ")" if len(known) == len(parts) else None
+        prefix = isinstance(node, Term) and node.prefix
+        if self._numbers and self._number(node.text.strip(), prefix=prefix):
+            return None
+        queries = self._queries(node)
+        return self._spelling.either(queries) if queries else None

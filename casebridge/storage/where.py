@@ -22,6 +22,10 @@ class Where:
     def text(self) -> str:
         return " AND ".join(self._fragments) or "1 = 1"
 
+    @property
+    def has_any(self) -> bool:
+        return bool(self._fragments)
+
     def also(self, fragment: str, **params: Any) -> Where:
         """Add a fragment and its values."""
         self._fragments.append(fragment)

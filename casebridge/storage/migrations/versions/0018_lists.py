@@ -1,0 +1,18 @@
+"""An index for lists by status, whose cases are in order of creation.
+
+Frozen: a later change of `schema.py` comes with a revision of its own.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Forward."""
+    op.create_index("cases_owner_state", "cases", ["space", "owner", "status", "pk"])
