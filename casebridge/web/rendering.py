@@ -118,7 +118,7 @@ class Clock:
 
 def hue(name: str) -> int:
     """One of a few colours for a name, always the same."""
-    return sum(map(ord, name)) % _HUES
+    return sum(place * ord(each) for place, each in enumerate(name, 1)) % _HUES
 
 
 def initials(name: str) -> str:

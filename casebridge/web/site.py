@@ -6,10 +6,11 @@ request came from a page of ours.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -67,14 +68,6 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     upload_limit_bytes: int = 106_954_752
 
 
-class Closing(Protocol):
-    """Something that ends when the server stops."""
-
-    def close(self) -> None:
-        """End what is under way."""
-        ...
-
-
 class Site:
     """Everything pages share; an ASGI application."""
 
@@ -94,15 +87,14 @@ class Site:
         self.pages = tuple(pages)
         self.throttle = Throttle()
         self.assets = Assets()
-        self.closing: list[Closing] = []
+        self.stopping = asyncio.Event()
         self._otherwise = otherwise
         self._found = Pages(self.pages, self.base_path)
         self._rendering = Rendering(self)
 
     def close(self) -> None:
         """End answers that would go on for ever, so that the server can stop."""
-        for each in self.closing:
-            each.close()
+        self.stopping.set()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve a page, or hand the request on."""
@@ -286,8 +278,8 @@ class _Static(Response):
 
 
 def whole_page(response: Response) -> None:
-    """Have a script of ours put the whole page in place of the present one, whatever part it asked for."""
-    response.headers.update({"hx-retarget": "body", "hx-reselect": "body", "hx-reswap": "innerHTML show:top"})
+    """Have a script of ours put all of the page in place of the present one, whatever part it asked for."""
+    response.headers.update({"hx-retarget": "#main", "hx-reselect": "#main", "hx-reswap": "outerHTML show:top"})
 
 
 def _to_sign_in(visit: Visit) -> Response:

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from casebridge.web import configure, configure_lists, development, login
+from casebridge.web import (
+    case,
+    case_comments,
+    case_parts,
+    case_push,
+    cases,
+    configure,
+    configure_lists,
+    development,
+    login,
+    new_case,
+)
 
 PAGES = (
     *login.PAGES,
+    *cases.PAGES,
+    *new_case.PAGES,
+    *case.PAGES,
+    *case_comments.PAGES,
+    *case_push.PAGES,
+    *case_parts.PAGES,
     *configure.PAGES,
     *configure_lists.PAGES,
     *development.PAGES,

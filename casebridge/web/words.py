@@ -18,7 +18,7 @@ DELIVERY = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
-_UNITS = ((1, "second"), (60, "minute"), (3_600, "hour"), (86_400, "day"), (2_592_000, "month"), (31_536_000, "year"))
+_UNITS = ((1, "second"), (60, "min"), (3_600, "hour"), (86_400, "day"), (2_592_000, "month"), (31_536_000, "year"))
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -35,14 +35,14 @@ def ago(at: datetime, now: datetime) -> str:
     >>> from datetime import UTC, timedelta
     >>> now = datetime(2026, 5, 17, 12, tzinfo=UTC)
     >>> ago(now, now), ago(now - timedelta(minutes=5), now), ago(now + timedelta(hours=2), now)
-    ('just now', '5 minutes ago', 'in 2 hours')
+    ('just now', '5 min ago', 'in 2 hours')
     """
     seconds = (now - at).total_seconds()
     away = abs(seconds)
     if away < 10:
         return "just now"
     unit_s, noun = next(each for each in reversed(_UNITS) if away >= each[0])
-    said = plural(int(away // unit_s), noun)
+    said = plural(int(away // unit_s), noun, "min" if noun == "min" else "")
     return f"{said} ago" if seconds > 0 else f"in {said}"
 
 

@@ -49,10 +49,7 @@ document.addEventListener("keydown", (event) => {
   if (open) {
     open.open = false;
     open.querySelector("summary").focus();
-  }
-});
-document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 401) location.reload();
+  } else if (event.target.matches("input, textarea, select")) event.target.blur();
 });
 document.addEventListener("htmx:sendError", () => cb.tell("The server cannot be reached. What you wrote is kept here.", "bad"));
 document.addEventListener("htmx:afterSettle", () => cb.fade());

@@ -46,13 +46,14 @@
     for (const note of event.target.querySelectorAll(".draft-note")) note.remove();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (!event.detail.successful || event.detail.requestConfig.verb !== "post") return;
-    const form = event.detail.elt.closest("form");
+    if (event.detail.xhr.status >= 400 || event.detail.requestConfig.verb !== "post") return;
+    // The form that was sent, which may have left the page meanwhile.
+    const form = event.detail.requestConfig.elt.closest("form");
     forget(form ? [...form.querySelectorAll("[data-draft]")].map(keyOf) : []);
     if (form?.isConnected && form.hasAttribute("data-reset")) form.reset();
   });
   document.addEventListener("htmx:afterSettle", (event) => restore(event.detail.elt.parentElement || document));
   // A form that was sent without htmx was saved if the next page tells so.
-  if (document.querySelector("#flash .notice")) forget(sent());
+  if (document.querySelector("#flash .notice.good")) forget(sent());
   restore(document);
 }
