@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.rig import Row
 
-BENCHMARKS = ("handler", "sqlite_create", "postgresql_create", "outbox", "automatic_push", "lists")
+BENCHMARKS = ("handler", "authorisation", "sqlite_create", "postgresql_create", "outbox", "automatic_push", "lists")
 
 
 def main(arguments: list[str]) -> None:
