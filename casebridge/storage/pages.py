@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from casebridge.domain.case import SEVERITIES, STATUSES
+from casebridge.domain.case import CLOSED, SEVERITIES, STATUSES
 from casebridge.domain.query import CaseFilter, CaseQuery
 from casebridge.storage.session import Query, to_ms
 from casebridge.storage.where import Where
@@ -34,7 +34,8 @@ _LARGE_TIES = frozenset({"title", "category"})
 class _Segment(msgspec.Struct, frozen=True):
     """A stretch of an index: values of its first columns, and the place it takes among the others.
 
-    `key` None: the order within is that of creation. `presence`: a condition on the key.
+    `key` None: the order within is that of creation. `presence`: a condition on the key. `follows`: the segment before
+    it comes first as a whole.
     """
 
     index: str
@@ -42,6 +43,7 @@ class _Segment(msgspec.Struct, frozen=True):
     rank: int = 0
     key: str | None = None
     presence: str | None = None
+    follows: bool = False
 
 
 def order(sort: str, descending: bool) -> str:
@@ -173,11 +175,17 @@ class _Walk:
         """Selects of rank, key and `pk`, which together hold the segment's first cases as far as the page reaches."""
         if segment.key is None:
             columns = f"{segment.rank} AS rank, {self._no_key()} AS key, c.pk AS pk"
-            return [f"SELECT {columns} {self._rows(segment, number)} {self._ordered(segment)} LIMIT {self._reach}"]
+            rows = self._rows(segment, number)
+            if segment.follows:
+                # Cases without a value come last: none of them is looked at while those with one fill the page.
+                rows += f" AND (SELECT count(*) FROM top_{number - 1}) < {self._reach}"
+            return [f"SELECT {columns} {rows} {self._ordered(segment)} LIMIT {self._reach}"]
         if self._query.sort in _LARGE_TIES:
             return self._arms_to_the_edge(segment, number)
         columns = f"{segment.rank} AS rank, {segment.key} AS key, c.pk AS pk"
-        return [f"SELECT {columns} {self._rows(segment, number)} {self._ordered(segment)} LIMIT {self._reach}"]
+        rows = f"SELECT {columns} {self._rows(segment, number)} {self._ordered(segment)} LIMIT {self._reach}"
+        self._heads.append(f"top_{number} AS MATERIALIZED ({rows})")
+        return [f"SELECT * FROM top_{number}"]
 
     def _no_key(self) -> str:
         return "CAST(NULL AS text)" if self._query.sort == "category" else "CAST(NULL AS bigint)"
@@ -235,6 +243,11 @@ def _segments(query: CaseQuery) -> Iterator[_Segment]:
         elif sort == "title":
             yield _Segment("cases_owner_title", fixed, key=_TITLE)
         else:
-            key = f"c.{sort}"
-            yield _Segment(_NULLABLE[sort], fixed, key=key, presence=f"{key} IS NOT NULL")
-            yield _Segment(_NULLABLE[sort], fixed, rank=1, presence=f"{key} IS NULL")
+            key, index = f"c.{sort}", _NULLABLE[sort]
+            # Closed cases are those that have a time of closing.
+            has = sort != "closed_at" or wanted.statuses is None or CLOSED in wanted.statuses
+            lacks = sort != "closed_at" or wanted.statuses is None or wanted.statuses != (CLOSED,)
+            if has:
+                yield _Segment(index, fixed, key=key, presence=f"{key} IS NOT NULL")
+            if lacks:
+                yield _Segment(index, fixed, rank=1, presence=f"{key} IS NULL", follows=has)

@@ -212,3 +212,13 @@ def test_a_walk_is_chosen_where_many_match_and_matches_are_gathered_where_few_do
     assert not pages.is_walk_shorter(query, 400, 1_000_000)
     deep = msgspec.structs.replace(query, page=Page(500, 20))
     assert not pages.is_walk_shorter(deep, 50_000, 1_000_000)
+
+
+@pytest.mark.parametrize(("statuses", "conditions"), [(("closed",), ["NOT NULL"]), (("open",), ["NULL"])])
+def test_only_closed_cases_are_looked_for_among_those_with_a_time_of_closing(
+    statuses: tuple[str, ...], conditions: list[str]
+):
+    wanted = CaseFilter(space="default", owners=("cases",), statuses=statuses)
+    sql = pages.walk(CaseQuery(filter=wanted, sort="closed_at"), lambda where: None, "postgresql").sql
+
+    assert [part.partition(" ORDER")[0] for part in sql.split("c.closed_at IS ")[1:]] == conditions
