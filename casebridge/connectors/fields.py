@@ -43,6 +43,8 @@ class Field:
     nullable: bool = False
     default: Any = UNSET
     is_secret: bool = False
+    is_long: bool = False
+    """Whether a form gives it several lines."""
 
     def check(self, path: str, value: Any, allowed: AllowedHosts) -> None:
         """BadValue unless the value may stand here."""

@@ -52,7 +52,7 @@ class ServiceNowConnector(ConnectorType):
         TextField("username", "User name", required=False, nullable=True, default=None),
         SecretField("password", "Password", required=False, nullable=True, default=None),
         SecretField("clientSecret", "Client secret", required=False, nullable=True, default=None),
-        SecretField("privateKey", "Private key", required=False, nullable=True, default=None),
+        SecretField("privateKey", "Private key", required=False, nullable=True, default=None, is_long=True),
         SecretField("privateKeyPassword", "Password of the key", required=False, nullable=True, default=None),
     )
     can_find_incidents = True

@@ -29,6 +29,7 @@ from casebridge.domain.errors import ConnectorError
 BASIC, CERTIFICATE = "webhook-authentication-basic", "webhook-authentication-ssl"
 CRT_KEY, PFX = "ssl-crt-key", "ssl-pfx"
 CREDENTIALS = ("user", "password", "crt", "key", "pfx", "clientSecret")
+_CERTIFICATES = {"crt": "Certificate, base64", "key": "Private key, base64", "pfx": "PFX, base64"}
 COMBINATIONS = (
     frozenset[str](), frozenset({"user", "password"}), frozenset({"crt", "key"}), frozenset({"crt", "key", "password"}),
     frozenset({"pfx"}), frozenset({"pfx", "password"}),
@@ -79,29 +80,31 @@ class Webhook(ConnectorType):
     config = (
         UrlField("createIncidentUrl", "Create: URL"),
         _method("createIncidentMethod", "Create: method", "post", "post", "put"),
-        Text("createIncidentJson", "Create: body"),
+        Text("createIncidentJson", "Create: body", is_long=True),
         Text("createIncidentResponseKey", "Create: path of the id in the answer"),
         _method("getIncidentMethod", "Get: method", "get", "get", "post"),
         UrlField("getIncidentUrl", "Get: URL"),
-        _optional(Text, "getIncidentJson", "Get: body"),
+        _optional(Text, "getIncidentJson", "Get: body", is_long=True),
         Text("getIncidentResponseExternalTitleKey", "Get: path of the title in the answer"),
         UrlField("viewIncidentUrl", "View: URL"),
         UrlField("updateIncidentUrl", "Update: URL"),
         _method("updateIncidentMethod", "Update: method", "put", "post", "patch", "put"),
-        Text("updateIncidentJson", "Update: body"),
+        Text("updateIncidentJson", "Update: body", is_long=True),
         _optional(UrlField, "createCommentUrl", "Comment: URL"),
         _method("createCommentMethod", "Comment: method", "put", "post", "put", "patch", nullable=True),
-        _optional(Text, "createCommentJson", "Comment: body"),
+        _optional(Text, "createCommentJson", "Comment: body", is_long=True),
         _optional(HeadersField, "headers", "Headers"),
         BoolField("hasAuth", "Sign in", required=False, default=True),
         _method("authType", "Sign-in", BASIC, BASIC, CERTIFICATE, nullable=True),
         ChoiceField("certType", "Kind of certificate", required=False, choices=(CRT_KEY, PFX)),
-        Text("ca", "Certificate authority, base64 of PEM", required=False),
+        Text("ca", "Certificate authority, base64 of PEM", required=False, is_long=True),
         ChoiceField("verificationMode", "Check of TLS", required=False, choices=("none", "certificate", "full")),
     )
     secrets = (
         _optional(Text, "user", "User name"),
-        *(_optional(SecretField, name, name) for name in CREDENTIALS[1:]),
+        _optional(SecretField, "password", "Password"),
+        *(_optional(SecretField, name, told, is_long=True) for name, told in _CERTIFICATES.items()),
+        _optional(SecretField, "clientSecret", "Client secret"),
         _optional(HeadersField, "secretHeaders", "Secret headers", is_secret=True),
     )
     incident = WebhookIncident

@@ -110,6 +110,18 @@ async def examine(ground: Ground, asking: Asking, id_: str) -> Condition:
     return Condition(health.state(ground.push.circuit_faults, ground.now()), health, counts)
 
 
+async def survey(ground: Ground, asking: Asking) -> dict[str, Condition]:
+    """How every connector of the space is that was ever used; of deliveries, those that are not settled are counted."""
+    require(asking.actor, "useConnectors", None, asking.space)
+    health = await connector_care.list_health(ground.database, asking.space.id)
+    counts = await connector_care.count_unsettled(ground.database, asking.space.id)
+    now, most = ground.now(), ground.push.circuit_faults
+    return {
+        id_: Condition(known.state(most, now), known, counts.get(id_, {}))
+        for id_, known in ((each, health.get(each, ConnectorHealth())) for each in health.keys() | counts.keys())
+    }
+
+
 async def try_out(ground: Ground, asking: Asking, id_: str) -> Trial:
     """Try a connector's credentials and reachability without writing anything over there."""
     require(asking.actor, "manageConnectors", None, asking.space)

@@ -9,6 +9,7 @@ import msgspec
 
 from casebridge.connectors import registry
 from casebridge.connectors.base import ConnectorType, InvalidParams
+from casebridge.connectors.fields import UrlField
 from casebridge.connectors.http import CallLog
 from casebridge.connectors.wording import Scrubber
 from casebridge.domain import limits
@@ -177,6 +178,19 @@ async def replace(
     connector = msgspec.structs.replace(stored, name=name, config=config, sealed=sealed, is_missing_secrets=False)
     await _save(ground, asking, "connector_update", id_, connectors.update_write(connector))
     return connector
+
+
+async def revise(ground: Ground, asking: Asking, id_: str, *, name: str, config: dict[str, Any]) -> Connector:
+    """The connector with another name and config and the secrets it has.
+
+    InvalidInput when the config leads elsewhere: secrets go only where whoever knows them sends them.
+    """
+    require(asking.actor, "manageConnectors", None, asking.space)
+    stored = await _changeable(ground, asking, id_)
+    for each in _known_type(stored.type).config:
+        if isinstance(each, UrlField) and config.get(each.name) != stored.config.get(each.name):
+            raise InvalidInput(f"config.{each.name}", "with another address, the secrets have to be given anew.")
+    return await replace(ground, asking, id_, name=name, config=config, secrets=secrets_of(ground, stored))
 
 
 async def delete(ground: Ground, asking: Asking, id_: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from casebridge.domain.circuit import ConnectorHealth, LastError
+from casebridge.domain.delivery import FAILED, QUEUED, SENDING, UNCERTAIN, WAITING
 from casebridge.domain.errors import Refused
 from casebridge.storage.session import Database, Write, from_ms, to_ms
 from casebridge.storage.where import Where
 
+UNSETTLED = (QUEUED, SENDING, WAITING, UNCERTAIN, FAILED)
 _errors = msgspec.json.Decoder(LastError)
 
 
@@ -55,9 +58,20 @@ async def get_health(database: Database, space: str, id_: str) -> ConnectorHealt
         "WHERE space = :space AND connector_id = :id",
         {"space": space, "id": id_},
     )
-    if not rows:
-        return ConnectorHealth()
-    faults, probe_at, last_success_at, last_error = rows[0]
+    return _health(rows[0]) if rows else ConnectorHealth()
+
+
+async def list_health(database: Database, space: str) -> dict[str, ConnectorHealth]:
+    """How the connectors of a space are, by id; one that is missing was never used."""
+    rows = await database.read(
+        "SELECT connector_id, faults, probe_at, last_success_at, last_error FROM connector_health WHERE space = :space",
+        {"space": space},
+    )
+    return {row[0]: _health(row[1:]) for row in rows}
+
+
+def _health(row: Sequence[Any]) -> ConnectorHealth:
+    faults, probe_at, last_success_at, last_error = row
     return ConnectorHealth(
         faults=faults,
         probe_at=None if probe_at is None else from_ms(probe_at),
@@ -104,6 +118,19 @@ def probe_write(space: str, id_: str, seen: datetime, next_: datetime, taken: Re
         {"next": to_ms(next_), "space": space, "id": id_, "seen": to_ms(seen)},
         conflict=taken,
     )
+
+
+async def count_unsettled(database: Database, space: str) -> dict[str, dict[str, int]]:
+    """Connector id -> state -> deliveries of a space that wait for something: a try, an answer, or a person."""
+    where = Where().also("space = :space", space=space).among("state", UNSETTLED)
+    rows = await database.read(
+        f"SELECT connector_id, state, count(*) FROM delivery WHERE {where.text} GROUP BY connector_id, state",
+        where.params,
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for id_, state, count in rows:
+        counts.setdefault(id_, {})[state] = count
+    return counts
 
 
 async def count_deliveries(database: Database, space: str, id_: str) -> dict[str, int]:

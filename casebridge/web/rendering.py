@@ -14,12 +14,13 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 import casebridge
-from casebridge.domain.space import DEFAULT_SPACE, DEFAULT_SPACE_ID
+from casebridge.domain.space import DEFAULT_SPACE, DEFAULT_SPACE_ID, OWNERS
+from casebridge.security.privileges import allowed
 from casebridge.security.sessions import form_token
 from casebridge.web import markdown, words
 
 if TYPE_CHECKING:
-    from casebridge.web.routing import Visit
+    from casebridge.web.routing import Page, Visit
     from casebridge.web.site import Site
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,6 +33,7 @@ class Rendering:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._nav = [each for each in site.pages if each.nav]
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -50,7 +52,6 @@ class Rendering:
         }
         self._environment.globals |= {
             "asset": self._asset,
-            "nav": [each for each in site.pages if each.nav],
             "version": casebridge.__version__,
             "words": words,
         }
@@ -82,6 +83,7 @@ class Rendering:
             "default_space": DEFAULT_SPACE_ID,
             "csrf": "" if visit.token is None else form_token(visit.token),
             "theme": theme if theme in THEMES else "auto",
+            "nav": [each for each in self._nav if _leads_somewhere(visit, each)],
             "clock": clock,
             "when": clock.when,
             "day": clock.day,
@@ -114,6 +116,13 @@ class Clock:
     def day(self, at: datetime | None) -> str:
         """The date alone, as the viewer's calendar has it."""
         return "" if at is None else f"{at.astimezone(self._zone):%Y-%m-%d}"
+
+
+def _leads_somewhere(visit: Visit, page: Page) -> bool:
+    if visit.caller is None or not page.needs:
+        return True
+    actor, space = visit.asking.actor, visit.asking.space
+    return any(allowed(actor, page.needs, owner, space) for owner in (None, *OWNERS))
 
 
 def hue(name: str) -> int:

@@ -35,7 +35,8 @@ class Page:
     """One method of one address. `access`: `open` pages are for everybody, `form` ones check their own token.
 
     `nav` puts the page into the navigation, under this word, in the order of the table; `icon` names its picture and
-    `key` the letter that follows `g` on the keyboard.
+    `key` the letter that follows `g` on the keyboard. `needs` is an operation: the navigation leaves the page out for
+    whoever may do it with no owner.
     """
 
     method: Literal["GET", "POST"]
@@ -47,6 +48,7 @@ class Page:
     icon: str = ""
     key: str = ""
     upload: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from casebridge.web import (
     cases,
     configure,
     configure_lists,
+    connectors,
     development,
     login,
     new_case,
@@ -25,5 +26,6 @@ PAGES = (
     *case_parts.PAGES,
     *configure.PAGES,
     *configure_lists.PAGES,
+    *connectors.PAGES,
     *development.PAGES,
 )
