@@ -23,7 +23,9 @@ import structlog
 
 from casebridge import logs
 from casebridge.api.dispatch import ApiSettings, api_app
+from casebridge.api.scraping import Application, MetricsApp, Scrape, by_port
 from casebridge.api.table import ROUTES
+from casebridge.api.tally import Tally
 from casebridge.connectors import registry
 from casebridge.connectors.egress import Egress, HostTls, Proxy
 from casebridge.connectors.http import AllowedHosts, Outbound
@@ -73,14 +75,21 @@ class StoreRefused(CannotStart):
 
 class Program:
     """A wired server: `site` answers requests, for pages itself and for all else by `api`; the background works beside
-    it."""
+    it. `entrance` is what is served: the site, and on the port of metrics those."""
 
     def __init__(
         self, ground: Ground, settings: Settings, background: Sequence[Background], held: AsyncExitStack
     ) -> None:
         self.ground = ground
-        self.api = api_app(ground, ROUTES, settings=_api_settings(settings, self._worker_level))
+        has_metrics = settings.metrics or settings.metrics_port is not None
+        tally = Tally(ROUTES) if has_metrics else None
+        scrape = _exposed(ground, tally, self._is_working, held) if has_metrics else None
+        api_settings = _api_settings(settings, self._worker_level, tally, scrape if settings.metrics else None)
+        self.api = api_app(ground, ROUTES, settings=api_settings)
         self.site = Site(ground, PAGES, self.api, settings=_web_settings(settings), callers=self.api.kernel.callers)
+        self.entrance: Application = self.site
+        if scrape is not None and settings.metrics_port is not None:
+            self.entrance = by_port(settings.metrics_port, MetricsApp(scrape), self.site)
         self._held = held
         self._crew = Crew(background, settings.drain_s)
 
@@ -95,10 +104,24 @@ class Program:
         await self._held.aclose()
 
     def _worker_level(self) -> Level:
-        return "available" if self._crew.is_well else "unavailable"
+        return "available" if self._is_working() else "unavailable"
+
+    def _is_working(self) -> bool:
+        return self._crew.is_well
 
 
-def _api_settings(settings: Settings, worker_level: Callable[[], Level]) -> ApiSettings:
+def _exposed(ground: Ground, tally: Tally | None, is_working: Callable[[], bool], held: AsyncExitStack) -> Scrape:
+    """What tells the metrics. Its library is loaded by those alone who want them."""
+    from casebridge.api.prometheus import Exposition
+
+    exposition = Exposition(ground, tally, is_working)
+    held.push_async_callback(exposition.close)
+    return exposition.scrape
+
+
+def _api_settings(
+    settings: Settings, worker_level: Callable[[], Level], tally: Tally | None, metrics: Scrape | None
+) -> ApiSettings:
     return ApiSettings(
         server_name=settings.server_name,
         base_path=settings.base_path,
@@ -107,6 +130,8 @@ def _api_settings(settings: Settings, worker_level: Callable[[], Level]) -> ApiS
         security=settings.security,
         require_internal_origin=settings.strict_internal_origin,
         worker_level=worker_level,
+        tally=tally,
+        metrics=metrics,
     )
 
 
@@ -160,8 +185,9 @@ async def build(
 
 
 @asynccontextmanager
-async def working_apart(settings: Settings) -> AsyncIterator[Crew]:
-    """A worker without a server, until the block ends. CannotStart when it cannot be.
+async def working_apart(settings: Settings) -> AsyncIterator[Application | None]:
+    """A worker without a server, until the block ends; what tells its metrics, if they are wanted. CannotStart when it
+    cannot be.
 
     It makes neither a key nor the first user: those are the server's, and so are files.
     """
@@ -175,7 +201,10 @@ async def working_apart(settings: Settings) -> AsyncIterator[Crew]:
         ground = _ground(settings, database, await open_vault(settings, database), held)
         crew = Crew(workers_of(ground, "worker"), settings.drain_s)
         held.push_async_callback(crew.close)
-        yield crew
+        if settings.metrics_port is None:
+            yield None
+        else:
+            yield MetricsApp(_exposed(ground, None, lambda: crew.is_well, held))
 
 
 @asynccontextmanager
@@ -478,7 +507,7 @@ class Served:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._program is not None:
-            await self._program.site(scope, receive, send)
+            await self._program.entrance(scope, receive, send)
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()

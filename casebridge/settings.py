@@ -108,7 +108,7 @@ class AlertSink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SERVER, _STORE, _HTTP, _CONNECTORS, _PUSHES, _LOGS = "Server", "Store", "HTTP", "Connectors", "Pushes", "Logs"
-_ATTACHMENTS, _FILES, _ALERTS = "Attachments", "Files", "Alerts"
+_ATTACHMENTS, _FILES, _ALERTS, _METRICS = "Attachments", "Files", "Alerts", "Metrics"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +258,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Knob(_ALERTS, "Patterns of the indices that may be written, such as .alerts-*; * stands for all."),
     ] = ("*",)
+    metrics: Annotated[
+        bool, Knob(_METRICS, "Whether /metrics is answered on the server's own port, to everybody who asks.")
+    ] = False
+    metrics_port: Annotated[
+        int | None, Knob(_METRICS, "Port of its own for /metrics; nothing else is answered there.", least=1, most=65535)
+    ] = None
+    metrics_host: Annotated[str, Knob(_METRICS, "Address or name to listen on with that port.")] = "127.0.0.1"
     log_level: Annotated[
         str, Knob(_LOGS, "Least severity that is logged.", choices=("debug", "info", "warning", "error"))
     ] = "info"
@@ -660,6 +667,10 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
     if settings.database_url is None and settings.workers > 1:
         yield "workers", f"expected 1 with SQLite, given {settings.workers}; more need PostgreSQL, see database_url"
     yield from _broken_files(settings)
+    if not re.fullmatch(r"[^\s/]+", settings.metrics_host):
+        yield "metrics_host", f"expected an address or a name, given {settings.metrics_host!r}"
+    if settings.metrics_port is not None and settings.metrics_port == settings.port:
+        yield "metrics_port", f"expected another port than that of the server, given {settings.metrics_port}"
     if settings.proxy_url is not None and not _is_proxy(settings.proxy_url):
         yield "proxy_url", "expected http:// or https://, a host and no path, such as http://proxy.example.org:3128"
     for each in settings.proxy_bypass:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Literal
 from urllib.parse import quote_from_bytes
 
@@ -32,6 +33,7 @@ from casebridge.api.routing import (
     Scope,
     Send,
 )
+from casebridge.api.tally import Tally
 from casebridge.domain.errors import Forbidden, InvalidInput, NotFound, Refused, StorageUnavailable, Unauthenticated
 from casebridge.domain.user import Actor
 from casebridge.security.authentication import Authenticator, read_credential
@@ -54,6 +56,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     `check_kbn_version` refuses clients that announce another version than ours; `require_internal_origin` refuses
     internal routes to clients without `x-elastic-internal-origin`. Without `security`
     nobody is asked who they are, and everybody may do everything. `worker_level` tells how the worker of pushes is.
+    `tally` counts requests; `metrics` is what GET /metrics answers, without which there is no such route.
     """
 
     server_name: str = "casebridge"
@@ -65,6 +68,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     require_internal_origin: bool = False
     security: bool = True
     worker_level: Callable[[], Literal["available", "degraded", "unavailable"]] = lambda: "available"
+    tally: Tally | None = None
+    metrics: Callable[[], Awaitable[bytes]] | None = None
 
 
 class Kernel:
@@ -76,7 +81,7 @@ class Kernel:
         self.settings = settings
         self.callers = Callers(ground, door)
         self.router = Router(self.routes, settings.base_path)
-        self.served = [_Served(route, settings) for route in self.routes]
+        self.served = [_Served(place, route, settings) for place, route in enumerate(self.routes)]
         self.headers = _fixed_headers(settings)
         self._openapi: bytes | None = None
 
@@ -91,9 +96,10 @@ class Kernel:
 class _Served:
     """A route with everything made ready that its requests need."""
 
-    __slots__ = ("body", "headers", "needs_xsrf", "query", "route")
+    __slots__ = ("body", "headers", "needs_xsrf", "place", "query", "route")
 
-    def __init__(self, route: Route, settings: ApiSettings) -> None:
+    def __init__(self, place: int, route: Route, settings: ApiSettings) -> None:
+        self.place = place
         self.route = route
         self.body = None if route.body is None else BodyReader(route.body)
         self.query = None if route.query is None else QueryReader(route.query)
@@ -114,6 +120,7 @@ class ApiApp:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._limit = kernel.settings.body_limit_bytes
+        self._tally = kernel.settings.tally
         run = os.urandom(4).hex()
         self._ids = (f"{run}-{number:x}" for number in itertools.count(1))
 
@@ -122,10 +129,13 @@ class ApiApp:
         if scope["type"] != "http":
             await _not_http(scope, receive, send)
             return
+        tally = self._tally
+        began = 0.0 if tally is None else perf_counter()
         method = scope["method"]
         path = _raw_path(scope)
         headers = self.kernel.headers
         request_id = next(self._ids)
+        served = None
         try:
             address = self.kernel.router.find(method, path)
             if address is None:
@@ -139,7 +149,11 @@ class ApiApp:
         except Exception as error:
             answer = render(error, request_id, f"{method} {path}")
             content = _content(answer.body)
-        await _send(send, answer, content, headers, is_head=method == "HEAD")
+        try:
+            await _send(send, answer, content, headers, is_head=method == "HEAD")
+        finally:
+            if tally is not None:
+                tally.note(-1 if served is None else served.place, answer.status, perf_counter() - began)
 
     async def _answer(
         self, served: _Served, address: Address, scope: Scope, receive: Receive, request_id: str

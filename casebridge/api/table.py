@@ -23,6 +23,7 @@ from casebridge.api import (
     profiles,
     push,
     roles,
+    scraping,
     spaces,
     status,
     unified_attachments,
@@ -33,6 +34,7 @@ from casebridge.api import (
 
 ROUTES = (
     *status.ROUTES,
+    *scraping.ROUTES,
     *openapi.ROUTES,
     *spaces.ROUTES,
     *users.ROUTES,

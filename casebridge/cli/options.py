@@ -66,6 +66,7 @@ else:
     _WORKING = ("Connectors", "Pushes", "Alerts", "Logs")
     WorkerOptions = _options(
         *("data", "drain_s", "database_url", "database_pool_size", "encryption_key_file", "public_base_url"),
+        *("metrics_port", "metrics_host"),
         *(
             name
             for name, each in SETTINGS.items()

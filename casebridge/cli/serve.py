@@ -7,11 +7,12 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import casebridge
+from casebridge.cli.metrics_folder import FOLDER_VARIABLE, metrics_folder
 from casebridge.cli.options import AllOptions, read
 from casebridge.settings import SETTINGS, Loaded, Settings, SettingsError, to_environ
 
@@ -26,20 +27,36 @@ def serve(options: AllOptions = None) -> int:
     """
     loaded = read(options)
     settings = loaded.settings
-    with listen(settings.host, settings.port) as listener:
+    # Only `_serve_many` shares counts between processes, in a folder of its own.
+    os.environ.pop(FOLDER_VARIABLE, None)
+    with ExitStack() as bound:
+        listeners = [bound.enter_context(listen(settings.host, settings.port))]
+        if settings.metrics_port is not None:
+            listeners.append(bound.enter_context(listen_for_metrics(settings)))
         # What follows takes a moment to import; a wrong setting should not have to wait for it.
         from casebridge.app import start_logs
 
         start_logs(loaded)
-        return _serve_alone(settings, listener) if settings.workers == 1 else _serve_many(loaded, listener)
+        return _serve_alone(settings, listeners) if settings.workers == 1 else _serve_many(loaded, listeners)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket, which takes no connection yet; SettingsError for an unknown host, CannotListen otherwise."""
+def listen_for_metrics(settings: Settings) -> socket.socket:
+    """The same as `listen`, on the port of metrics, which must be set."""
+    assert settings.metrics_port is not None
+    return listen(settings.metrics_host, settings.metrics_port, "metrics_")
+
+
+def listen(host: str, port: int, prefix: str = "") -> socket.socket:
+    """A bound socket, which takes no connection yet; SettingsError for an unknown host, CannotStart otherwise.
+
+    `prefix` is what the names of the settings for it begin with.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise SettingsError(f"host: {host} is not known here; expected an address or name of this machine.") from None
+        raise SettingsError(
+            f"{prefix}host: {host} is not known here; expected an address or name of this machine."
+        ) from None
     # A name such as localhost may stand for both kinds of address: take the one that everybody tries.
     family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
@@ -50,7 +67,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         from casebridge.app import CannotStart
 
-        advice = " Choose another --port, or 0 for a free one." if error.errno == errno.EADDRINUSE else ""
+        advice = f" Choose another --{prefix.replace('_', '-')}port" if error.errno == errno.EADDRINUSE else ""
+        advice += "" if not advice else ", or 0 for a free one." if not prefix else "."
         raise CannotStart(f"Cannot listen on {host} port {port}: {error.strerror}.{advice}") from None
     listener.set_inheritable(True)
     return listener
@@ -61,7 +79,7 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}{settings.base_path}"
 
 
-def _uvicorn(app: Any, settings: Settings, **more: Any) -> Any:
+def uvicorn_config(app: Any, settings: Settings, **more: Any) -> Any:
     """How uvicorn is to serve an application; it neither logs requests nor believes proxy headers."""
     import uvicorn
 
@@ -81,21 +99,22 @@ def _uvicorn(app: Any, settings: Settings, **more: Any) -> Any:
     )
 
 
-def _serve_alone(settings: Settings, listener: socket.socket) -> int:
+def _serve_alone(settings: Settings, listeners: Sequence[socket.socket]) -> int:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, listener))
+        runner.run(_run(settings, listeners))
     return 0
 
 
-async def _run(settings: Settings, listener: socket.socket) -> None:
+async def _run(settings: Settings, listeners: Sequence[socket.socket]) -> None:
     from casebridge.app import build
 
     program = await build(settings)
     try:
-        server = _server(_uvicorn(program.site, settings, lifespan="off"), program, _url(settings, listener))
-        await server.serve(sockets=[listener])
+        config = uvicorn_config(program.entrance, settings, lifespan="off")
+        server = _server(config, program, _url(settings, listeners[0]))
+        await server.serve(sockets=list(listeners))
     finally:
         await program.close()
 
@@ -133,8 +152,8 @@ def _server(config: Any, program: Any, url: str) -> Any:
     return Server(config)
 
 
-def _serve_many(loaded: Loaded, listener: socket.socket) -> int:
-    """Several processes on one socket. Database, key and first user are made before the first of them starts."""
+def _serve_many(loaded: Loaded, listeners: Sequence[socket.socket]) -> int:
+    """Several processes on the same sockets. Database, key and first user are made before the first of them starts."""
     import structlog
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
@@ -143,10 +162,13 @@ def _serve_many(loaded: Loaded, listener: socket.socket) -> int:
     asyncio.run(_rehearse(settings))
     os.environ.pop(SETTINGS["admin_password"].variable, None)
     os.environ.update(to_environ(loaded))
-    structlog.get_logger(__name__).info("listening", url=_url(settings, listener), workers=settings.workers)
-    config = _uvicorn("casebridge.app:asgi", settings, lifespan="on", factory=True, workers=settings.workers)
-    supervisor = Multiprocess(config, sockets=[listener])
-    supervisor.run()
+    structlog.get_logger(__name__).info("listening", url=_url(settings, listeners[0]), workers=settings.workers)
+    config = uvicorn_config("casebridge.app:asgi", settings, lifespan="on", factory=True, workers=settings.workers)
+    supervisor = Multiprocess(config, sockets=list(listeners))
+    with ExitStack() as held:
+        if settings.metrics or settings.metrics_port is not None:
+            os.environ[FOLDER_VARIABLE] = str(held.enter_context(metrics_folder(settings.data)))
+        supervisor.run()
     return 1 if any(each.exitcode == STARTUP_FAILURE for each in supervisor.processes) else 0
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from casebridge.cli.metrics_folder import FOLDER_VARIABLE
 from casebridge.cli.options import WorkerOptions, read
+from casebridge.cli.serve import listen_for_metrics, uvicorn_config
 from casebridge.settings import Settings, SettingsError
 
 
@@ -40,12 +46,15 @@ def worker(
         return asyncio.run(_list(settings))
     import uvloop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(settings))
+    os.environ.pop(FOLDER_VARIABLE, None)
+    with ExitStack() as bound:
+        listener = None if settings.metrics_port is None else bound.enter_context(listen_for_metrics(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_work(settings, listener))
     return 0
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, listener: socket.socket | None) -> None:
     import structlog
 
     import casebridge
@@ -55,11 +64,33 @@ async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    async with working_apart(settings):
+    async with working_apart(settings) as metrics, _serving(metrics, settings, listener):
         log.info("working", version=casebridge.__version__)
         await stop.wait()
         log.info("stopping")
     log.info("stopped")
+
+
+@asynccontextmanager
+async def _serving(metrics: Any, settings: Settings, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Answer for metrics, if they are wanted, until the block ends; signals are the worker's own affair."""
+    if listener is None:
+        yield
+        return
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    server = Server(uvicorn_config(metrics, settings, lifespan="off"))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
 
 
 async def _list(settings: Settings) -> int:

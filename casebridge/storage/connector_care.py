@@ -80,6 +80,17 @@ def _health(row: Sequence[Any]) -> ConnectorHealth:
     )
 
 
+async def list_faulty(database: Database) -> list[ConnectorHealth]:
+    """Of every connector that had a fault since its last success: how many, and when it may be probed."""
+    rows = await database.read("SELECT faults, probe_at FROM connector_health WHERE faults > 0")
+    return [ConnectorHealth(faults=row[0], probe_at=None if row[1] is None else from_ms(row[1])) for row in rows]
+
+
+async def count_used(database: Database) -> int:
+    """How many connectors were ever used."""
+    return int((await database.read("SELECT count(*) FROM connector_health"))[0][0])
+
+
 _INSERT = (
     "INSERT INTO connector_health (space, connector_id, faults, probe_at, last_success_at, last_error) "
     "VALUES (:space, :id, :faults, :probe_at, :success_at, :error) ON CONFLICT (space, connector_id) DO UPDATE SET "

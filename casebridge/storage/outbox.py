@@ -134,6 +134,20 @@ async def due(database: Database, now: datetime, most: int) -> list[Delivery]:
     return [_from_row(row) for row in rows]
 
 
+async def tally(database: Database) -> dict[str, int]:
+    """How many deliveries of all spaces are in each state that one is in."""
+    return dict(await database.read("SELECT state, count(*) FROM delivery GROUP BY state"))
+
+
+async def list_oldest(database: Database) -> list[Delivery]:
+    """Of each state in which a delivery waits, the one that was made first."""
+    rows = await database.read(
+        f"{_SELECT} WHERE seq IN (SELECT min(seq) FROM delivery "
+        "WHERE state IN ('queued', 'waiting', 'uncertain') GROUP BY state)"
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def find(
     database: Database,
     space: str,

@@ -17,7 +17,7 @@ import msgspec
 
 from casebridge.domain.errors import Refused, StorageUnavailable
 from casebridge.storage.dialect import CONFLICT_STATE, REMEMBERED_TEXT, compose, statement
-from casebridge.storage.session import ConstraintBroken, Query, Row, Write
+from casebridge.storage.session import ConstraintBroken, Load, Query, Row, Write
 
 CONNECT_TIMEOUT_S = 5.0
 ACQUIRE_TIMEOUT_S = 10.0
@@ -144,6 +144,15 @@ class PostgreSQLDatabase:
                     await connection.executemany(parsed.text, rows, timeout=LOAD_TIMEOUT_S)
 
         await self._with_connection(send_all)
+
+    def present_load(self) -> Load:
+        """Connections of the pool, the one for hints left out."""
+        idle = self._pool.get_idle_size()
+        return Load(
+            connections_busy=self._pool.get_size() - idle,
+            connections_idle=idle,
+            connections_most=self._pool.get_max_size(),
+        )
 
     async def hint(self) -> None:
         """Tell every listener in every process that there may be work; may get lost, never raises."""

@@ -57,6 +57,16 @@ class Query(msgspec.Struct, frozen=True):
     params: Mapping[str, Any] = {}
 
 
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """How busy the way to a database is in this process; None: this kind of database has no such thing."""
+
+    writes_waiting: int | None = None
+    reads_waiting: int | None = None
+    connections_busy: int | None = None
+    connections_idle: int | None = None
+    connections_most: int | None = None
+
+
 class Database(Protocol):
     """What both drivers offer. Every method raises StorageUnavailable when the database is away, full or read-only."""
 
@@ -88,6 +98,10 @@ class Database(Protocol):
 
         Statements of one text run together, in the order in which each text comes first; conflicts are not looked for.
         """
+        ...
+
+    def present_load(self) -> Load:
+        """How many wait for the database, or use it, at this moment."""
         ...
 
     async def hint(self) -> None:

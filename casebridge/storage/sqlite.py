@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from casebridge.domain.errors import StorageUnavailable
 from casebridge.storage import sqlite_connection
-from casebridge.storage.session import Query, Row, Write
+from casebridge.storage.session import Load, Query, Row, Write
 from casebridge.storage.sqlite_connection import Job, deliver, is_unavailable, translated, unavailable
 from casebridge.storage.sqlite_writer import Writer
 
@@ -43,7 +43,9 @@ class SQLiteDatabase:
         self._changes: SimpleQueue[list[Job] | None] = SimpleQueue()
         self._reads: SimpleQueue[Job | None] = SimpleQueue()
         self._callbacks: list[Callable[[], None]] = []
-        self._writer = Thread(target=Writer(path, self._changes).run, name="sqlite-writer", daemon=True)
+        self._handed = 0
+        self._writing = Writer(path, self._changes)
+        self._writer = Thread(target=self._writing.run, name="sqlite-writer", daemon=True)
         self._readers = [
             Thread(target=_serve_reads, args=(path, self._reads), name=f"sqlite-reader-{number}", daemon=True)
             for number in range(READERS)
@@ -94,6 +96,11 @@ class SQLiteDatabase:
         """Write very many changes at once, whole or not at all."""
         await self.commit(writes)
 
+    def present_load(self) -> Load:
+        """Changes that are not written yet, and reads that no reader has taken up."""
+        waiting = len(self._gathered) + self._handed - self._writing.settled
+        return Load(writes_waiting=waiting, reads_waiting=self._reads.qsize())
+
     async def hint(self) -> None:
         """Tell every listener in this process that there may be work."""
         for callback in tuple(self._callbacks):
@@ -125,6 +132,7 @@ class SQLiteDatabase:
 
     def _hand_over(self) -> None:
         """All changes of one turn of the loop at once: woken for each, the writer would take Python's lock from us."""
+        self._handed += len(self._gathered)
         self._changes.put(self._gathered)
         self._gathered = []
 

@@ -85,14 +85,18 @@ class Writer:
         self._stopping = False
         self._connection: sqlite3.Connection | None = None
         self._counters: Counters | None = None
+        self.settled = 0
+        """How many changes this has done with, whatever came of them."""
 
     def run(self) -> None:
         """Serve changes until told to stop."""
         while not self._stopping or self._waiting:
-            group = [job for job in self._next_group() if not job.future.cancelled()]
+            taken = self._next_group()
+            group = [job for job in taken if not job.future.cancelled()]
             if group:
                 self._write(group)
                 deliver(group)
+            self.settled += len(taken)
         self._disconnect()
 
     def _next_group(self) -> list[Job]:

@@ -404,7 +404,7 @@ def test_every_route_says_what_it_needs():
 
 def test_routes_that_ask_for_no_credentials_are_few_and_known():
     free = {route.name: route.credentials for route in ROUTES if route.credentials != "required"}
-    assert free == {"getStatus": "optional", "isLive": "none", "isReady": "none"}
+    assert free == {"getStatus": "optional", "isLive": "none", "isReady": "none", "getMetrics": "none"}
 
 
 async def test_who_lacks_what_a_route_needs_is_refused_told_nothing_and_changes_nothing(

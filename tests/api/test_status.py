@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import pytest
 
 import casebridge
 from casebridge.api.table import ROUTES
+from casebridge.domain.errors import StorageUnavailable
+from casebridge.services import status
 from casebridge.storage.session import Database
 
 
@@ -45,6 +50,55 @@ async def test_a_worker_that_is_not_well_degrades_the_server(serve: Any, connect
         assert response.json()["status"]["overall"]["level"] == "degraded"
         assert response.json()["status"]["core"]["worker"] == {"level": "unavailable"}
         assert (await client.get("/healthz/ready")).status_code == 200
+
+
+async def test_others_are_told_that_the_server_is_degraded_and_no_more(serve: Any, connect: Any):
+    async with connect(serve(ROUTES, worker_level=lambda: "unavailable"), auth=None) as anonymous:
+        answer = await anonymous.get("/api/status")
+        assert (answer.status_code, answer.json()) == (200, {"status": {"overall": {"level": "degraded"}}})
+        ready = await anonymous.get("/healthz/ready")
+        assert (ready.status_code, ready.json()) == (200, {"level": "degraded"})
+        assert (await anonymous.get("/healthz/live")).json() == {"level": "available"}
+
+
+async def test_a_store_that_goes_away_under_a_request_is_told_in_detail_to_who_has_signed_in(
+    client: Any, anonymous: Any, monkeypatch: pytest.MonkeyPatch
+):
+    async def away(database: Database) -> str:
+        raise StorageUnavailable("The disk of secret-host is gone.")
+
+    monkeypatch.setattr(status.installation, "get_uuid", away)
+
+    answer = await client.get("/api/status")
+    assert answer.status_code == 503
+    assert answer.json()["uuid"] is None
+    assert answer.json()["status"] == {
+        "overall": {"level": "unavailable", "summary": "The store cannot be used."},
+        "core": {"storage": {"level": "unavailable"}, "worker": {"level": "available"}},
+    }
+    brief = await anonymous.get("/api/status")
+    assert (brief.status_code, brief.json()) == (503, {"status": {"overall": {"level": "unavailable"}}})
+    ready = await anonymous.get("/healthz/ready")
+    assert (ready.status_code, ready.json()) == (503, {"level": "unavailable"})
+    assert "secret-host" not in answer.text + brief.text + ready.text
+
+
+async def test_a_store_that_does_not_answer_in_time_is_unavailable(anonymous: Any, monkeypatch: pytest.MonkeyPatch):
+    async def slow(database: Database) -> str:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr(status, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(status.installation, "get_uuid", slow)
+
+    assert (await anonymous.get("/healthz/ready")).status_code == 503
+
+
+async def test_health_is_told_to_head_requests_and_no_other_methods(anonymous: Any):
+    for path in ("/healthz/live", "/healthz/ready", "/api/status"):
+        head = await anonymous.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert (await anonymous.post(path)).status_code == 404
 
 
 async def test_without_its_store_the_server_lives_but_is_not_ready(client: Any, anonymous: Any, database: Database):
