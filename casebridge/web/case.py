@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from hashlib import blake2b
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -86,15 +87,18 @@ async def configuration_of(visit: Visit, owner: str) -> Configuration | None:
         return None
 
 
-def may(visit: Visit, owner: str) -> dict[str, bool]:
+def may(visit: Visit, owner: str) -> SimpleNamespace:
     """What the visitor may do with cases of an owner; what they may not is not shown."""
     asking = visit.asking
     operations = {
-        "update": "updateCase", "comment": "createComment", "edit_comment": "updateComment",
+        "create": "createCase", "update": "updateCase", "comment": "createComment", "edit_comment": "updateComment",
         "delete_comment": "deleteComment", "assign": "assignCase", "reopen": "reopenCase", "delete": "deleteCase",
         "push": "pushCase",
     }  # fmt: skip
-    return {name: allowed(asking.actor, operation, owner, asking.space) for name, operation in operations.items()}
+    # Not a mapping: in a template `may.update` would be a method of that.
+    return SimpleNamespace(
+        **{name: allowed(asking.actor, operation, owner, asking.space) for name, operation in operations.items()}
+    )
 
 
 async def _tab(

@@ -55,7 +55,7 @@ async def _cancel(visit: Visit) -> Response:
 async def _choose(visit: Visit) -> Response:
     """The form for another connector, or other fields of the present one."""
     case = await load(visit)
-    if not may(visit, case.owner)["update"]:
+    if not may(visit, case.owner).update:
         raise Forbidden("updateCase", [case.owner], what="update case")
     wanted = visit.query.one("connector", case.connector.id)
     usable = await connectors.list_for_cases(visit.ground, visit.asking)

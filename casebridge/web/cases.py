@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
@@ -43,14 +44,16 @@ async def _show(visit: Visit) -> Response:
     )
 
 
-def _may(visit: Visit) -> dict[str, bool]:
+def _may(visit: Visit) -> SimpleNamespace:
     """What of the list the visitor may use, for any owner at all."""
     asking = visit.asking
     operations = {"create": "createCase", "update": "updateCase", "delete": "deleteCase", "assign": "assignCase"}
-    return {
-        name: any(allowed(asking.actor, operation, owner, asking.space) for owner in OWNERS)
-        for name, operation in operations.items()
-    }
+    return SimpleNamespace(
+        **{
+            name: any(allowed(asking.actor, operation, owner, asking.space) for owner in OWNERS)
+            for name, operation in operations.items()
+        }
+    )
 
 
 async def _choices(visit: Visit, listing: Listing, known: people.People) -> dict[str, list[tuple[str, str]]]:

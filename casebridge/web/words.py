@@ -18,7 +18,7 @@ DELIVERY = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
-_UNITS = ((1, "second"), (60, "min"), (3_600, "hour"), (86_400, "day"), (2_592_000, "month"), (31_536_000, "year"))
+_UNITS = ((1, "s"), (60, "min"), (3_600, "hour"), (86_400, "day"), (2_592_000, "month"), (31_536_000, "year"))
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -42,7 +42,7 @@ def ago(at: datetime, now: datetime) -> str:
     if away < 10:
         return "just now"
     unit_s, noun = next(each for each in reversed(_UNITS) if away >= each[0])
-    said = plural(int(away // unit_s), noun, "min" if noun == "min" else "")
+    said = plural(int(away // unit_s), noun, noun if noun in ("s", "min") else "")
     return f"{said} ago" if seconds > 0 else f"in {said}"
 
 
