@@ -145,6 +145,6 @@ async def test_a_reader_is_offered_no_change_and_is_refused_one_all_the_same(
 
     assert "Only looked at" in listed.text
     assert "Of another owner" not in listed.text
-    for offer in ("data-new", "data-bulk", "Edit title", "data-composer", "Choose a connector"):
+    for offer in ("data-new", "data-bulk", "Edit title", "data-composer", '/connector"'):
         assert offer not in listed.text + page.text, offer
     assert [each.status_code for each in refused] == [403, 403, 403, 403]
