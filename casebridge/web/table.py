@@ -11,6 +11,7 @@ from casebridge.web import (
     configure,
     configure_lists,
     connectors,
+    deliveries,
     development,
     login,
     new_case,
@@ -27,5 +28,6 @@ PAGES = (
     *configure.PAGES,
     *configure_lists.PAGES,
     *connectors.PAGES,
+    *deliveries.PAGES,
     *development.PAGES,
 )
