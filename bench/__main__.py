@@ -14,7 +14,16 @@ from rich.table import Table
 
 from bench.rig import Row
 
-BENCHMARKS = ("handler", "authorisation", "sqlite_create", "postgresql_create", "outbox", "automatic_push", "lists")
+BENCHMARKS = (
+    "handler",
+    "authorisation",
+    "sqlite_create",
+    "postgresql_create",
+    "outbox",
+    "automatic_push",
+    "deliveries",
+    "lists",
+)
 
 
 def main(arguments: list[str]) -> None:

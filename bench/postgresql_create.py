@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,14 +25,19 @@ def run() -> list[Row]:
     pgbench = shutil.which("pgbench") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/pgbench")), None)
     if pgbench is None:
         raise SystemExit("pgbench is not installed (Debian: postgresql)")
-    databases = ("casebridge_bench_ours", "casebridge_bench_limit")
-    for name in databases:
-        _make(name)
+    with a_database("ours") as ours, a_database("limit") as limit:
+        return _measure(pgbench, ours, limit)
+
+
+@contextmanager
+def a_database(purpose: str) -> Iterator[str]:
+    """The address of a new database on the server at `DSN`; SystemExit when that cannot be reached."""
+    name = f"casebridge_bench_{purpose}"
+    _make(name)
     try:
-        return _measure(pgbench, *(f"{_server()}/{name}" for name in databases))
+        yield f"{_server()}/{name}"
     finally:
-        for name in databases:
-            _psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        _psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _measure(pgbench: str, ours_dsn: str, limit_dsn: str) -> list[Row]:
@@ -111,7 +118,10 @@ def _psql(sql: str) -> None:
     import asyncpg
 
     async def execute() -> None:
-        connection = await asyncpg.connect(DSN)
+        try:
+            connection = await asyncpg.connect(DSN)
+        except OSError as error:
+            raise SystemExit(f"there is no PostgreSQL at {_server()}: {error}") from None
         try:
             await connection.execute(sql)
         finally:

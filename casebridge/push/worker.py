@@ -7,6 +7,7 @@ first.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 
 import structlog
@@ -17,8 +18,8 @@ from casebridge.services import alert_sync, push_take_up
 from casebridge.services.ground import Ground
 from casebridge.storage import outbox
 
-_AT_ONCE = 8
-_BATCH = 50
+_AT_ONCE = 16
+_OF_ONE_CONNECTOR = 8
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._busy: Counter[str] = Counter()
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._asked: set[str] = set()
 
@@ -61,19 +63,26 @@ class Worker:
             self._asked.add(space)
             if space not in self._telling:
                 self._telling[space] = asyncio.create_task(self._tell(space))
+        free = _AT_ONCE - len(self._running)
+        if free <= 0 or self._stopping:
+            # The next free place looks again.
+            return
+        # A system that hangs may take half of the places, never all.
+        besides = [id_ for id_, number in self._busy.items() if number >= _OF_ONE_CONNECTOR]
+        most = free + len(self._running)
         try:
-            due = await outbox.due(self._ground.database, self._ground.now(), _BATCH)
+            due = await outbox.due(self._ground.database, self._ground.now(), most, besides=besides)
         except CasebridgeError as fault:
             log.warning("outbox_unavailable", error=str(fault))
             return
         for delivery in due:
-            if self._stopping:
-                return
-            if len(self._running) >= _AT_ONCE:
-                # The next free place looks again.
-                return
-            if delivery.id not in self._running:
-                self._running[delivery.id] = asyncio.create_task(self._work(delivery))
+            self._take_up(delivery)
+
+    def _take_up(self, delivery: Delivery) -> None:
+        is_crowded = self._busy[delivery.connector_id] >= _OF_ONE_CONNECTOR or len(self._running) >= _AT_ONCE
+        if not (self._stopping or is_crowded or delivery.id in self._running):
+            self._busy[delivery.connector_id] += 1
+            self._running[delivery.id] = asyncio.create_task(self._work(delivery))
 
     async def _work(self, delivery: Delivery) -> None:
         try:
@@ -83,6 +92,7 @@ class Worker:
             log.exception("delivery_stumbled", delivery=delivery.id)
         finally:
             del self._running[delivery.id]
+            self._busy[delivery.connector_id] -= 1
             self._wake.set()
 
     async def _tell(self, space: str) -> None:

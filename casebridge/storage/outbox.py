@@ -124,12 +124,25 @@ async def get(database: Database, space: str, id_: str) -> Delivery | None:
     return _from_row(rows[0]) if rows else None
 
 
-async def due(database: Database, now: datetime, most: int) -> list[Delivery]:
-    """Deliveries a worker may take up now, oldest first: whose time has come, or whose lease has run out."""
+async def due(database: Database, now: datetime, most: int, *, besides: Sequence[str] = ()) -> list[Delivery]:
+    """Deliveries a worker may take up now, the longest due first: whose time has come, or whose lease has run out.
+
+    `besides`: ids of connectors that have enough to do.
+    """
+    where = Where()
+    if besides:
+        (busy,) = where.listed("connector_id", besides, "busy")
+        where.also(f"NOT ({busy})")
+    others = f" AND {where.text}" if besides else ""
+    # Each part walks an index from its end, so that a long queue costs no more than a short one.
+    parts = [
+        f"SELECT * FROM (SELECT version, doc, {column} AS due_at FROM delivery "
+        f"WHERE state = '{state}' AND {column} <= :now{others} ORDER BY {column} LIMIT :most) {state}_ones"
+        for state, column in _DUE
+    ]
     rows = await database.read(
-        f"{_SELECT} WHERE (state IN ('queued', 'waiting', 'uncertain') AND next_attempt_at <= :now) "
-        "OR (state = 'sending' AND lease_until < :now) ORDER BY seq LIMIT :most",
-        {"now": to_ms(now), "most": most},
+        f"SELECT version, doc FROM ({' UNION ALL '.join(parts)}) due ORDER BY due_at LIMIT :most",
+        {**where.params, "now": to_ms(now), "most": most},
     )
     return [_from_row(row) for row in rows]
 
@@ -146,6 +159,14 @@ async def list_oldest(database: Database) -> list[Delivery]:
         "WHERE state IN ('queued', 'waiting', 'uncertain') GROUP BY state)"
     )
     return [_from_row(row) for row in rows]
+
+
+_DUE = (
+    ("queued", "next_attempt_at"),
+    ("waiting", "next_attempt_at"),
+    ("uncertain", "next_attempt_at"),
+    ("sending", "lease_until"),
+)
 
 
 async def find(
