@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
 
 import httpcore2
 import httpx2
@@ -97,6 +98,8 @@ def without_password(url: str) -> str:
     return re.sub(r"//([^/@:]*):[^/]*@", r"//\1:[redacted]@", url)
 
 
+# A few hosts are asked for with every call.
+@lru_cache(maxsize=1024)
 def _comparable(host: str) -> str:
     """A host name in the one form in which names are compared: lower case, IDNA, addresses in short form."""
     bare = host.strip("[]")

@@ -7,7 +7,7 @@ first.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 
 import structlog
@@ -20,6 +20,7 @@ from casebridge.storage import outbox
 
 _AT_ONCE = 16
 _OF_ONE_CONNECTOR = 8
+_BATCH = 64
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ class Worker:
         self._stopping = False
         self._running: dict[str, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
+        self._seen: deque[Delivery] = deque()
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._asked: set[str] = set()
 
@@ -63,26 +65,37 @@ class Worker:
             self._asked.add(space)
             if space not in self._telling:
                 self._telling[space] = asyncio.create_task(self._tell(space))
-        free = _AT_ONCE - len(self._running)
-        if free <= 0 or self._stopping:
+        if self._stopping or len(self._running) >= _AT_ONCE:
             # The next free place looks again.
             return
         # A system that hangs may take half of the places, never all.
         besides = [id_ for id_, number in self._busy.items() if number >= _OF_ONE_CONNECTOR]
-        most = free + len(self._running)
         try:
-            due = await outbox.due(self._ground.database, self._ground.now(), most, besides=besides)
+            due = await outbox.due(self._ground.database, self._ground.now(), _BATCH, besides=besides)
         except CasebridgeError as fault:
             log.warning("outbox_unavailable", error=str(fault))
             return
-        for delivery in due:
-            self._take_up(delivery)
+        self._seen = deque(due)
+        self._fill()
 
-    def _take_up(self, delivery: Delivery) -> None:
-        is_crowded = self._busy[delivery.connector_id] >= _OF_ONE_CONNECTOR or len(self._running) >= _AT_ONCE
-        if not (self._stopping or is_crowded or delivery.id in self._running):
+    def _fill(self) -> bool:
+        """Take up what was seen while there is room; whether anything was.
+
+        Whatever has moved since it was seen cannot be claimed, which does no harm.
+        """
+        crowded: deque[Delivery] = deque()
+        before = len(self._running)
+        while self._seen and len(self._running) < _AT_ONCE and not self._stopping:
+            delivery = self._seen.popleft()
+            if delivery.id in self._running:
+                continue
+            if self._busy[delivery.connector_id] >= _OF_ONE_CONNECTOR:
+                crowded.append(delivery)
+                continue
             self._busy[delivery.connector_id] += 1
             self._running[delivery.id] = asyncio.create_task(self._work(delivery))
+        self._seen.extendleft(reversed(crowded))
+        return len(self._running) > before
 
     async def _work(self, delivery: Delivery) -> None:
         try:
@@ -93,7 +106,8 @@ class Worker:
         finally:
             del self._running[delivery.id]
             self._busy[delivery.connector_id] -= 1
-            self._wake.set()
+            if not self._fill():
+                self._wake.set()
 
     async def _tell(self, space: str) -> None:
         """Tell the alerts of a space whatever is due, batch by batch."""

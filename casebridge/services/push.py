@@ -14,7 +14,7 @@ from casebridge.services import connectors as connector_verbs
 from casebridge.services.ground import Asking, Ground
 from casebridge.services.push_keys import KeyTaken, by_key, key_writes, repeated
 from casebridge.services.push_outcome import require_open
-from casebridge.services.push_success import Pushed
+from casebridge.services.push_success import Pushed, as_stored
 from casebridge.services.push_try import attempt
 from casebridge.services.push_turn import Busy, get_case, new_delivery, take_turn, wait_for_turn
 from casebridge.storage import outbox
@@ -42,7 +42,8 @@ async def push(ground: Ground, asking: Asking, case_id: str, connector_id: str, 
             # While we waited the case was closed, deleted or taken from the caller: nothing is sent.
             await ground.database.commit(outbox.remove_writes(delivery))
             raise
-        return await attempt(ground, asking.actor, delivery, connector, by_hand=True)
+        await attempt(ground, asking.actor, delivery, connector, by_hand=True)
+        return await as_stored(ground, asking.space.id, case_id)
 
 
 async def queue(

@@ -57,7 +57,7 @@ async def settle_success(
     record: ExternalRecord,
     log: CallLog,
     started: datetime,
-) -> Pushed:
+) -> None:
     """Write the outcome on the case as it is by now; a change made meanwhile stays (push.md 1, step 8)."""
     ledger = sender.take_unsaved()
     while True:
@@ -85,7 +85,7 @@ async def settle_success(
             # An earlier delivery was cancelled or retried by a person meanwhile: leave those alone.
             loaded = await _reloaded(ground, loaded, connector.id)
             continue
-        return await as_stored(ground, loaded.case.space, loaded.case.id)
+        return
 
 
 async def _reloaded(ground: Ground, loaded: Loaded, connector_id: str) -> Loaded:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from casebridge.connectors.http import CallLog
-from casebridge.domain.case import CLOSED
 from casebridge.domain.delivery import MANUAL, QUEUED, SENDING, Delivery
 from casebridge.domain.errors import ConnectorError, NotFound, PushFailed
 from casebridge.domain.user import Actor
 from casebridge.services import circuit, push_hold
 from casebridge.services import connectors as connector_verbs
 from casebridge.services.ground import Ground
-from casebridge.services.push_fault import settle_fault, settle_vanished
-from casebridge.services.push_outcome import closed_text
+from casebridge.services.push_fault import settle_fault
 from casebridge.services.push_send import LeaseLost, lease_until
 from casebridge.services.push_try import attempt
 from casebridge.services.push_turn import Busy, abandon, held
-from casebridge.storage import cases, outbox
+from casebridge.storage import outbox
 from casebridge.storage.session import ConstraintBroken
 
 
@@ -56,20 +54,14 @@ async def _work_on(ground: Ground, claimed: Delivery, *, first: bool, by_hand: b
     actor = Actor(claimed.created_by, roles=())
     log, started = CallLog(), ground.now()
     try:
-        case = await cases.get(ground.database, claimed.space, claimed.case_id)
-        if case is None:
-            await settle_vanished(ground, claimed)
-            return
         try:
-            if first and case.status == CLOSED and claimed.origin == MANUAL:
-                raise ConnectorError(closed_text(case), code="configuration", permanent=True)
             connector = await connector_verbs.find_usable(ground, claimed.space, claimed.connector_id)
-        except (NotFound, ConnectorError) as refused:
-            told = ConnectorError(str(refused), code="configuration", permanent=True)
-            fault = refused if isinstance(refused, ConnectorError) else told
+        except NotFound as gone:
+            fault = ConnectorError(str(gone), code="configuration", permanent=True)
             await settle_fault(ground, claimed, fault, log, started, before=claimed.step)
             return
-        await attempt(ground, actor, claimed, connector, by_hand=by_hand)
+        only_open = first and claimed.origin == MANUAL
+        await attempt(ground, actor, claimed, connector, by_hand=by_hand, only_open=only_open)
     except (NotFound, PushFailed, LeaseLost):
         # All are in the ledger already: the case that is gone, the reason, or the new holder.
         return

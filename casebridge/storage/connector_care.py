@@ -20,7 +20,7 @@ _errors = msgspec.json.Decoder(LastError)
 
 async def get_settings(database: Database, space: str, id_: str) -> tuple[int | None, dict[str, Any]]:
     """Version and settings; no version: none were ever saved."""
-    rows = await database.read(
+    rows = await database.peek(
         "SELECT version, doc FROM connector_settings WHERE space = :space AND connector_id = :id",
         {"space": space, "id": id_},
     )
@@ -53,7 +53,7 @@ def forget_writes(space: str, id_: str) -> list[Write]:
 
 async def get_health(database: Database, space: str, id_: str) -> ConnectorHealth:
     """How a connector is; one that was never used is well."""
-    rows = await database.read(
+    rows = await database.peek(
         "SELECT faults, probe_at, last_success_at, last_error FROM connector_health "
         "WHERE space = :space AND connector_id = :id",
         {"space": space, "id": id_},

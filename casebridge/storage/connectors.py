@@ -30,7 +30,7 @@ def get_query(space: str, id_: str) -> Query:
 async def get(database: Database, space: str, id_: str) -> Connector | None:
     """One stored connector of the space."""
     query = get_query(space, id_)
-    rows = await database.read(query.sql, query.params)
+    rows = await database.peek(query.sql, query.params)
     return from_row(rows[0]) if rows else None
 
 
