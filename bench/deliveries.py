@@ -65,38 +65,52 @@ def run() -> list[Row]:
     """Rows for both databases, where there is a PostgreSQL."""
     registry._TYPES[Jira.type_id] = _Memory
     with tempfile.TemporaryDirectory() as folder:
+        paths = Path(folder) / "one.sqlite", Path(folder) / "two.sqlite"
+        for path in paths:
+            migrate(path)
         with casebridge(Path(folder) / "data", settings={"CASEBRIDGE_WORKER": "false"}) as (port, _):
             drive(port, "POST", "/api/cases", CASE_BODY, seconds=1)
-            creates = drive(port, "POST", "/api/cases", CASE_BODY, seconds=4)["rate"]
-        path = Path(folder) / "store.sqlite"
-        migrate(path)
-        rows = asyncio.run(_measure(path, "SQLite", creates))
-    with a_database("deliveries") as dsn:
-        migrate(dsn)
-        return [*rows, *asyncio.run(_measure(dsn, "PostgreSQL", None))]
+            rows = asyncio.run(_measure(*paths, "SQLite", port))
+    with a_database("deliveries") as one, a_database("stuck") as two:
+        for dsn in (one, two):
+            migrate(dsn)
+        return [*rows, *asyncio.run(_measure(one, two, "PostgreSQL", None))]
 
 
-async def _measure(target: Path | str, name: str, creates: float | None) -> list[Row]:
-    async with _ground(target) as ground:
-        rates = [await _whole(ground) for _ in range(3)]
-        rate = sorted(rates)[1]
+async def _measure(target: Path | str, stuck_target: Path | str, name: str, port: int | None) -> list[Row]:
+    """The rows of one database; `port` is that of a server whose creates are the limit."""
+    rates: list[float] = []
+    beside: list[float] = []
+    creates: list[float] = []
+    async with _ground(target) as ground, _ground(stuck_target) as stuck:
+        await _stick(stuck)
+        # Rounds take turns, because the machine's speed drifts.
+        for _ in range(3):
+            rates.append(await _whole(ground))
+            beside.append(await _whole(stuck))
+            if port is not None:
+                creates.append(
+                    (await asyncio.to_thread(drive, port, "POST", "/api/cases", CASE_BODY, seconds=2))["rate"]
+                )
         soon_ms = await _soon(ground)
-        await _stick(ground)
-        beside = sorted([await _whole(ground) for _ in range(3)])[1]
+    rate, slowed = sorted(rates)[1], sorted(beside)[1]
     rows = [
         Row(f"enqueue to attempt, p95, {name}", f"{soon_ms:.0f} ms", "200 ms wanted", soon_ms / 200, "<= 1"),
         Row(
             f"pushes beside {_STUCK} to a dead system, {name}",
-            f"{beside:,.0f}/s",
+            f"{slowed:,.0f}/s",
             f"{rate:,.0f}/s",
-            beside / rate,
+            slowed / rate,
             ">= 0.9",
         ),
     ]
-    if creates is None:
+    if not creates:
         return rows
-    whole = Row(f"whole deliveries, {name}", f"{rate:,.0f}/s", f"{creates:,.0f}/s creates", rate / creates, ">= 0.5")
-    return [whole, *rows]
+    limit = sorted(creates)[1]
+    return [
+        Row(f"whole deliveries, {name}", f"{rate:,.0f}/s", f"{limit:,.0f}/s creates", rate / limit, ">= 0.5"),
+        *rows,
+    ]
 
 
 @asynccontextmanager
