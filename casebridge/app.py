@@ -40,6 +40,7 @@ from casebridge.domain.file_types import ALLOWED_TYPES
 from casebridge.domain.session import SessionRule
 from casebridge.push.crew import Background, Crew
 from casebridge.push.heartbeat import Heartbeat
+from casebridge.push.sealer import Copy, Sealer
 from casebridge.push.worker import Worker
 from casebridge.security.vault import KeyFile, VaultError, ensure_key
 from casebridge.services.accounts import ADMIN, ensure_admin
@@ -47,6 +48,7 @@ from casebridge.services.files import sweep
 from casebridge.services.ground import Ground, PushSettings
 from casebridge.settings import AlertSink, Loaded, Preconfigured, Settings, load, masked_url
 from casebridge.storage import connectors as stored_connectors
+from casebridge.storage.audit_copy import FileCopy, StandardOutput
 from casebridge.storage.blobs import Blobs, FileStore
 from casebridge.storage.migrations import HEAD, migrate_apart, schema_number
 from casebridge.storage.opening import open_database
@@ -92,6 +94,8 @@ class Program:
             self.entrance = by_port(settings.metrics_port, MetricsApp(scrape), self.site)
         self._held = held
         self._crew = Crew(background, settings.drain_s)
+        # A crew of its own: it says nothing of how the worker is, and it ends last, to seal what the others do.
+        self._sealing = Crew([sealer_of(ground, settings)], settings.drain_s)
 
     def stop(self) -> None:
         """Tell the background to take up nothing new; from now on `close` has `drain_s` seconds."""
@@ -101,6 +105,7 @@ class Program:
     async def close(self) -> None:
         """Wait for what is under way in the background, then let go of everything, the database last."""
         await self._crew.close()
+        await self._sealing.close()
         await self._held.aclose()
 
     def _worker_level(self) -> Level:
@@ -164,6 +169,16 @@ def workers_of(ground: Ground, command: str) -> Sequence[Background]:
     return [Worker(ground), *signs]
 
 
+def sealer_of(ground: Ground, settings: Settings) -> Sealer:
+    """Seals the audit trail of the store, and copies it to where the settings say."""
+    copies: list[Copy] = []
+    if settings.audit_file is not None:
+        copies.append(FileCopy(ground.database, settings.audit_file))
+    if settings.audit_stdout:
+        copies.append(StandardOutput(ground.database, sys.stdout.buffer))
+    return Sealer(ground, copies)
+
+
 async def build(
     settings: Settings,
     *,
@@ -199,6 +214,8 @@ async def working_apart(settings: Settings) -> AsyncIterator[Application | None]
         database = await open_current(settings)
         held.push_async_callback(database.close)
         ground = _ground(settings, database, await open_vault(settings, database), held)
+        sealing = Crew([sealer_of(ground, settings)], settings.drain_s)
+        held.push_async_callback(sealing.close)
         crew = Crew(workers_of(ground, "worker"), settings.drain_s)
         held.push_async_callback(crew.close)
         if settings.metrics_port is None:

@@ -271,6 +271,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Annotated[
         str, Knob(_LOGS, "Lines for people, or one JSON object a line.", choices=("text", "json"))
     ] = "text"
+    audit_file: Annotated[
+        Path | None, Knob(_LOGS, "File that gets a copy of the audit trail, one JSON object a line.")
+    ] = None
+    audit_stdout: Annotated[bool, Knob(_LOGS, "Whether the audit trail is copied to standard output, too.")] = False
     connectors: tuple[Preconfigured, ...] = ()
     tls: tuple[HostTls, ...] = ()
     alert_sinks: Mapping[str, AlertSink] = {}

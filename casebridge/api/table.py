@@ -5,6 +5,7 @@ from __future__ import annotations
 from casebridge.api import (
     api_keys,
     attachments,
+    audit,
     automation,
     case_search,
     cases,
@@ -56,6 +57,7 @@ ROUTES = (
     *push.ROUTES,
     *connector_care.ROUTES,
     *automation.ROUTES,
+    *audit.ROUTES,
     *legacy_cases.ROUTES,
     *legacy_comments.ROUTES,
     *legacy_push.ROUTES,

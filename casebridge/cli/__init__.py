@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import casebridge
-from casebridge.cli import access, connector, deliveries, sandbox
+from casebridge.cli import access, audit, connector, deliveries, sandbox
 from casebridge.cli.config import config
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
@@ -66,6 +66,7 @@ def command_line() -> App:
     app.command(keys)
     for each in access.apps():
         app.command(each)
+    app.command(audit.app())
     app.command(deliveries.app())
     app.command(connector.app())
     app.command(sandbox.app())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from casebridge.domain.errors import InvalidInput, NotFound
+from casebridge.domain.errors import InvalidInput, NotFound, Unauthenticated
 from casebridge.domain.profile import Profile, matches
 from casebridge.domain.space import OWNERS
 from casebridge.domain.user import Actor
@@ -12,6 +12,7 @@ from casebridge.security.authentication import Credentials
 from casebridge.security.features import MANAGE_SECURITY
 from casebridge.security.privileges import allowed, permitted_owners, require
 from casebridge.services.activation import activate
+from casebridge.services.attempts import note_failed_sign_in
 from casebridge.services.callers import Callers
 from casebridge.services.ground import Asking, Ground
 from casebridge.storage import accounts, audit, profiles, roles
@@ -25,7 +26,12 @@ async def activate_by_password(ground: Ground, asking: Asking, shown: Credential
     if shown.username != asking.actor.user.username:
         require(asking.actor, MANAGE_SECURITY, None, asking.space)
     stored = await accounts.get(ground.database, shown.username)
-    account = await callers.door.check(shown, None if stored is None else stored.account)
+    try:
+        account = await callers.door.check(shown, None if stored is None else stored.account)
+    except Unauthenticated:
+        actor = asking.actor
+        await note_failed_sign_in(ground, shown, address=actor.address, request_id=actor.request_id)
+        raise
     profile = await activate(ground, account)
     event = audit.event_write(
         "profile_activate", asking.actor, None, "profile", [profile.uid], ground.now(), category="iam"

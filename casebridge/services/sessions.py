@@ -11,6 +11,7 @@ from casebridge.domain.user import Account, Actor
 from casebridge.security.authentication import Authenticator, Credentials
 from casebridge.security.sessions import digest, new_token, stamp
 from casebridge.services.activation import activate
+from casebridge.services.attempts import note_failed_sign_in
 from casebridge.services.ground import Ground
 from casebridge.storage import accounts, audit, sessions
 from casebridge.storage import sign_in as sign_in_reads
@@ -22,7 +23,11 @@ async def sign_in(
 ) -> str:
     """The token of a new session; Unauthenticated unless the credentials are right. `old`, if any, ends with it."""
     stored = await accounts.get(ground.database, credentials.username)
-    account = await door.check(credentials, None if stored is None else stored.account)
+    try:
+        account = await door.check(credentials, None if stored is None else stored.account)
+    except Unauthenticated:
+        await note_failed_sign_in(ground, credentials, address=address, request_id=None)
+        raise
     profile = await activate(ground, account)
     now, token = ground.now(), new_token()
     session = Session(
@@ -104,4 +109,6 @@ async def renew(ground: Ground, actor: Actor, token: str) -> None:
 
 
 def _event(ground: Ground, actor: Actor, action: str, username: str) -> Write:
-    return audit.event_write(action, actor, DEFAULT_SPACE_ID, "session", [username], ground.now())
+    return audit.event_write(
+        action, actor, DEFAULT_SPACE_ID, "session", [username], ground.now(), category="authentication"
+    )

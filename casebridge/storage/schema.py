@@ -433,6 +433,32 @@ audit_event = Table(
     Column("space", TEXT),
     Column("doc", DOC, nullable=False),
     Column("sealed", Boolean, nullable=False),
+    Column("place", BIG),
+    Column("digest", TEXT),
+)
+# None of these costs the change that writes an event, but for one that PostgreSQL needs: there, an event may be
+# committed after one of a higher number was sealed. On SQLite whatever is above `audit_chain.seq` is unsealed.
+Index(
+    "audit_event_place",
+    audit_event.c.place,
+    unique=True,
+    postgresql_where=audit_event.c.place.is_not(None),
+    sqlite_where=audit_event.c.place.is_not(None),
+)
+Index("audit_event_unsealed", audit_event.c.seq, postgresql_where=text("NOT sealed")).ddl_if(dialect="postgresql")
+
+audit_chain = Table(
+    # One row: the last place of the chain and its digest, the highest `seq` sealed, the last place told to standard
+    # output, and who seals at present.
+    "audit_chain",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("place", BIG, nullable=False),
+    Column("digest", TEXT, nullable=False),
+    Column("seq", BIG, nullable=False),
+    Column("told", BIG, nullable=False),
+    Column("lease_id", TEXT),
+    Column("lease_until", BIG, nullable=False),
 )
 
 # Only SQLite needs these two; on PostgreSQL the arrays of `cases` have GIN indexes. Every column is in the key,

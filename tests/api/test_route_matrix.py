@@ -115,7 +115,7 @@ WAYS: dict[str, Way] = {
     "findCases": LIST,
     "searchCases": Way("any:read", {}), "getCasesStatus": LIST, "getTags": LIST, "getReporters": LIST, "getCase": READ,
     "resolveCase": READ, "bulkGetCases": Way("any:read", lambda world: {"ids": [world["case_id"]]}),
-    "getCategories": LIST, "walkCases": LIST,
+    "getCategories": LIST, "walkCases": LIST, "findAuditEvents": Way("security"),
     "putCustomField": Way("cases:update", lambda world: {"value": "v", "caseVersion": world["case"]}),
     "addObservable": Way("cases:update", OBSERVABLE, denied=400),
     "updateObservable": Way("cases:update", {"observable": {"value": "10.0.0.7", "description": None}}, denied=400),

@@ -41,6 +41,20 @@ async def test_nobody_is_sent_to_another_server_after_signing_in(visitor: httpx2
         visitor.cookies.clear()
 
 
+async def test_who_signs_in_and_who_could_not_is_in_the_audit_trail(visitor: httpx2.AsyncClient, database: Database):
+    await sign_in(visitor, password="nope-planted")
+    await sign_in(visitor)
+
+    docs = [row[0] for row in await database.read("SELECT doc FROM audit_event ORDER BY seq")]
+    told = [(each["event"], each["user"]["name"]) for each in map(msgspec.json.decode, docs)]
+    authentication = {"category": ["authentication"]}
+    assert told == [
+        ({"action": "sign_in", "outcome": "failure", **authentication}, "admin"),
+        ({"action": "session_create", "outcome": "success", **authentication}, "admin"),
+    ]
+    assert "nope-planted" not in "".join(docs)
+
+
 async def test_a_wrong_password_and_an_unknown_user_read_the_same(visitor: httpx2.AsyncClient):
     wrong = await sign_in(visitor, password="nope")
     unknown = await sign_in(visitor, username="nobody")

@@ -13,7 +13,7 @@ from pathlib import Path
 from casebridge.domain.errors import StorageUnavailable
 from casebridge.storage.session import Database
 
-HEAD = "0018"
+HEAD = "0021"
 
 
 def migrate(target: str | Path) -> None:

@@ -8,7 +8,9 @@ from alembic import context
 
 from casebridge.storage.schema import SQLITE_ONLY, metadata
 
-_POSTGRESQL_ONLY = {"cases_tags", "cases_assignees", "cases_words", "cases_value_words", "attachment_words"}
+_POSTGRESQL_ONLY = {
+    "cases_tags", "cases_assignees", "cases_words", "cases_value_words", "attachment_words", "audit_event_unsealed",
+}  # fmt: skip
 
 
 def belongs(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
