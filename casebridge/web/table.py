@@ -11,6 +11,7 @@ from casebridge.web import (
     configure,
     configure_lists,
     connectors,
+    dashboard,
     deliveries,
     development,
     login,
@@ -29,5 +30,6 @@ PAGES = (
     *configure_lists.PAGES,
     *connectors.PAGES,
     *deliveries.PAGES,
+    *dashboard.PAGES,
     *development.PAGES,
 )
