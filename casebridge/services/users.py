@@ -132,6 +132,13 @@ async def set_password(
     await replace_password(ground, asking, username, password, passwords)
 
 
+async def check_own_password(ground: Ground, asking: Asking, given: str, passwords: Passwords) -> None:
+    """InvalidInput unless this is the caller's own password."""
+    stored = await _load(ground, asking.actor.user.username or "")
+    if not await passwords.verify(given, stored.account.password_hash):
+        raise InvalidInput("current_password", "the present password is another one.")
+
+
 async def replace_password(ground: Ground, asking: Asking, username: str, password: str, passwords: Passwords) -> None:
     """Set a user's password, with no question asked; NotFound for an unknown user."""
     check_password(password)

@@ -16,6 +16,7 @@ from casebridge.web import (
     development,
     login,
     new_case,
+    profile,
 )
 
 PAGES = (
@@ -31,5 +32,6 @@ PAGES = (
     *connectors.PAGES,
     *deliveries.PAGES,
     *dashboard.PAGES,
+    *profile.PAGES,
     *development.PAGES,
 )
