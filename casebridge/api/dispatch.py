@@ -34,14 +34,25 @@ from casebridge.api.routing import (
     Send,
 )
 from casebridge.api.tally import Tally
-from casebridge.domain.errors import Forbidden, InvalidInput, NotFound, Refused, StorageUnavailable, Unauthenticated
+from casebridge.domain.errors import (
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Refused,
+    StorageUnavailable,
+    TooManyTries,
+    Unauthenticated,
+)
 from casebridge.domain.user import Actor
 from casebridge.security.authentication import Authenticator, read_credential
+from casebridge.security.throttle import Allowance
 from casebridge.services.attempts import note_denied, note_failed_sign_in
 from casebridge.services.callers import Caller, Callers
 from casebridge.services.ground import Asking, Ground
 
 PUBLIC_VERSION = "2023-10-31"
+FAILURES_NOTED_A_MINUTE = 60
+"""Failed sign-ins of one address that reach the audit trail."""
 
 _encoder = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json; charset=utf-8")
@@ -80,6 +91,7 @@ class Kernel:
         self.routes = tuple(routes)
         self.settings = settings
         self.callers = Callers(ground, door)
+        self.noting = Allowance(FAILURES_NOTED_A_MINUTE)
         self.router = Router(self.routes, settings.base_path)
         self.served = [_Served(place, route, settings) for place, route in enumerate(self.routes)]
         self.headers = _fixed_headers(settings)
@@ -191,7 +203,7 @@ class ApiApp:
             return True
         try:
             caller = await self._caller(call, address, headers)
-        except (Unauthenticated, StorageUnavailable):
+        except (Unauthenticated, TooManyTries, StorageUnavailable):
             if wanted == "optional":
                 return True
             raise
@@ -205,13 +217,14 @@ class ApiApp:
         if not self.kernel.settings.security:
             return await callers.everybody(address.space_id)
         shown = read_credential(headers)
+        client = call.scope.get("client")
+        place = client[0] if client else None
         try:
-            return await callers.identify(shown, address.space_id)
+            return await callers.identify(shown, address.space_id, place)
         except Unauthenticated:
-            client = call.scope.get("client")
-            await note_failed_sign_in(
-                self.kernel.ground, shown, address=client[0] if client else None, request_id=call.request_id
-            )
+            # Noting costs a write that nobody signed for: a flood must not fill the store.
+            if self.kernel.noting.take(place):
+                await note_failed_sign_in(self.kernel.ground, shown, address=place, request_id=call.request_id)
             raise
 
     async def _note(self, call: Call, refused: Refused) -> None:

@@ -19,6 +19,7 @@ from casebridge.domain.errors import (
     PushFailed,
     Refused,
     StorageUnavailable,
+    TooManyTries,
     Unauthenticated,
 )
 from casebridge.wire.base import ErrorShape
@@ -67,6 +68,7 @@ STATUS: dict[type[Exception], int] = {
     WrongMediaType: 415,
     PushFailed: 424,
     ConnectorError: 424,
+    TooManyTries: 429,
     StorageUnavailable: 503,
 }
 """Error class -> status; a class that is not named has that of its nearest named ancestor, else 500."""
@@ -112,7 +114,10 @@ def render(error: Exception, request_id: str, request: str) -> Answer:
     elif status == 503:
         _log.warning("store unavailable", request_id=request_id, request=request, reason=message)
         message = "The store cannot be used at the moment; nothing was written. Try again soon."
-    return Answer(error_body(status, message, getattr(error, "attributes", None)), status, _HEADERS.get(status, {}))
+    headers = _HEADERS.get(status, {})
+    if isinstance(error, TooManyTries):
+        headers = {"retry-after": str(error.wait_s)}
+    return Answer(error_body(status, message, getattr(error, "attributes", None)), status, headers)
 
 
 def error_body(status: int, message: str, attributes: dict[str, Any] | None = None) -> ErrorShape:

@@ -166,7 +166,7 @@ def _responses(route: Route, book: dict[str, _Schema]) -> _Schema:
     answers = {route.status: route.answer, **route.also}
     refused = {400, 404, 500, 503, *route.errors}
     if route.credentials == "required":
-        refused |= {401}
+        refused |= {401, 429}
     if route.body is not None or route.upload:
         refused |= {413, 415}
     responses = {

@@ -46,8 +46,8 @@ async def _delete(call: Call) -> Gone:
 async def _set_password(call: Call) -> Nothing:
     body: SetPassword = call.body
     current = None if body.current_password is UNSET else body.current_password
-    passwords = call.kernel.callers.door.passwords
-    await users.set_password(call.ground, call.asking, call.path["username"], body.password, current, passwords)
+    door = call.kernel.callers.door
+    await users.set_password(call.ground, call.asking, call.path["username"], body.password, current, door)
     return Nothing()
 
 

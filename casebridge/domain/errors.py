@@ -4,7 +4,7 @@
     ├─ Refused                      the caller asked for something we will not do
     │  ├─ NotFound                  · InvalidInput · LimitExceeded · NothingChanged · FileTooLarge
     │  ├─ Conflict                  ─ VersionConflict
-    │  ├─ Unauthenticated           · Forbidden
+    │  ├─ Unauthenticated           · Forbidden · TooManyTries
     │  └─ PushFailed                the external system, or the connector, did not do what a push asked
     ├─ ConnectorError               raised by connectors, read by push
     └─ StorageUnavailable           raised by storage, the driver's error as its cause
@@ -79,6 +79,14 @@ class Unauthenticated(Refused):
 
     def __init__(self) -> None:
         super().__init__("Unable to authenticate with the given credentials.")
+
+
+class TooManyTries(Refused):
+    """Passwords are tried too often, or too many at once; after `wait_s` seconds one may be tried again."""
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"Too many attempts to sign in. Try again in {wait_s} second{'' if wait_s == 1 else 's'}.")
 
 
 class Forbidden(Refused):

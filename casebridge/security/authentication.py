@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from base64 import b64decode
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from hashlib import blake2b, sha256
 from hmac import compare_digest
@@ -21,6 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from casebridge.domain.errors import Unauthenticated
 from casebridge.domain.user import Account
 from casebridge.security.sessions import COOKIE, read_cookie
+from casebridge.security.throttle import Doorkeeper
 
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
 AT_ONCE = 2
@@ -115,7 +117,12 @@ def read_authorization(header: bytes | None) -> Credential:
     return reader(name, secret)
 
 
-_SCHEMES: Mapping[bytes, Callable[[str, str], Credential]] = {b"basic": Credentials, b"apikey": KeyCredentials}
+_SCHEMES: Mapping[bytes, Callable[[str, str], Credential]] = {
+    b"basic": Credentials,
+    b"apikey": KeyCredentials,
+    # For clients that can send nothing else: the same encoded key.
+    b"bearer": KeyCredentials,
+}
 
 
 def key_digest(secret: str) -> str:
@@ -135,28 +142,64 @@ def check_key(given: KeyCredentials, digest: str | None) -> None:
 class Authenticator:
     """Checks credentials against accounts, remembering what it has verified for a minute.
 
+    A keeper bounds how many passwords are tried, and how many wait for their turn. Neither what is remembered nor a
+    password that once was right and has not been changed since is held up by it: those are no guesses.
+
     What is remembered is a keyed digest, together with the stored hash it was verified against: a new password makes
     it worthless at once.
     """
 
     def __init__(self, passwords: Passwords | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.passwords = passwords or Passwords()
+        self.keeper = Doorkeeper(clock)
         self._clock = clock
         self._key = os.urandom(32)
         self._until: dict[bytes, float] = {}
+        self._running: dict[bytes, asyncio.Task[bool]] = {}
+        self._proven: OrderedDict[bytes, None] = OrderedDict()
 
-    async def check(self, credentials: Credentials, account: Account | None) -> Account:
-        """The account, which must be the present one of that name, or None; Unauthenticated unless it may come in."""
-        stored = _NOBODY if account is None else account.password_hash
+    async def check(self, credentials: Credentials, account: Account | None, address: str | None = None) -> Account:
+        """The account, which must be the present one of that name, or None; Unauthenticated unless it may come in.
+
+        TooManyTries, whether or not there is such a user, when this one must not be tried from this address now.
+        """
+        # Who signs in elsewhere has no password here, and that must not be told by a quicker answer either.
+        stored = (None if account is None else account.password_hash) or _NOBODY
         proof = self._proof(credentials, stored)
         if self._until.get(proof, 0.0) <= self._clock():
-            matches = await self.passwords.verify(credentials.password, stored)
-            if account is None or not matches:
+            can_come_in = account is not None and bool(account.password_hash)
+            if not await self._try(proof, credentials, stored, address, can_come_in=can_come_in):
                 raise Unauthenticated
-            self._remember(proof)
         if account is None or not account.enabled:
             raise Unauthenticated
         return account
+
+    async def _try(
+        self, proof: bytes, credentials: Credentials, stored: str, address: str | None, *, can_come_in: bool
+    ) -> bool:
+        """Whether the password is right. The same one shown several times at once is verified once for all."""
+        running = self._running.get(proof)
+        if running is None:
+            if proof not in self._proven:
+                self.keeper.enter(credentials.username, address)
+            running = asyncio.create_task(self._verify(proof, credentials, stored, address, can_come_in=can_come_in))
+            self._running[proof] = running
+            running.add_done_callback(lambda _: self._running.pop(proof, None))
+        # Whoever gives up waiting takes nothing from the others.
+        return await asyncio.shield(running)
+
+    async def _verify(
+        self, proof: bytes, credentials: Credentials, stored: str, address: str | None, *, can_come_in: bool
+    ) -> bool:
+        is_guess, came_in = proof not in self._proven, None
+        try:
+            came_in = await self.passwords.verify(credentials.password, stored) and can_come_in
+            if came_in:
+                self._remember(proof)
+            return came_in
+        finally:
+            if is_guess:
+                self.keeper.leave(credentials.username, address, came_in=came_in)
 
     def _proof(self, credentials: Credentials, stored: str) -> bytes:
         # None of the three can hold NUL, so no two triples look alike.
@@ -170,3 +213,7 @@ class Authenticator:
         while self._until and (len(self._until) >= MOST_REMEMBERED or next(iter(self._until.values())) <= now):
             del self._until[next(iter(self._until))]
         self._until[proof] = now + REMEMBERED_S
+        self._proven.pop(proof, None)
+        self._proven[proof] = None
+        if len(self._proven) > MOST_REMEMBERED:
+            self._proven.popitem(last=False)

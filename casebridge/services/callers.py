@@ -52,24 +52,27 @@ class Callers:
         self.door = door
         self.privileges = RoleBook(ground)
         self._keys: dict[str, tuple[str, ApiKey, Grants]] = {}
-        self.ways: dict[type, Callable[[Any, str], Awaitable[Caller]]] = {
+        self.ways: dict[type, Callable[[Any, str, str | None], Awaitable[Caller]]] = {
             Credentials: self._by_password,
             KeyCredentials: self._by_key,
             SessionToken: self._by_session,
         }
 
-    async def identify(self, credential: Credential, space_id: str) -> Caller:
-        """Who it is; Unauthenticated, always the same, for whoever may not come in."""
-        return await self.ways[type(credential)](credential, space_id)
+    async def identify(self, credential: Credential, space_id: str, address: str | None = None) -> Caller:
+        """Who it is; Unauthenticated, always the same, for whoever may not come in.
+
+        TooManyTries for a password that must not be tried from this address now.
+        """
+        return await self.ways[type(credential)](credential, space_id, address)
 
     async def everybody(self, space_id: str) -> Caller:
         """The caller where security is switched off: nobody in particular, who may do everything."""
         found = await sign_in.by_username(self._ground.database, None, space_id)
         return Caller(User(None, None, None), (SUPERUSER,), SUPERUSER_GRANTS, found.space)
 
-    async def _by_password(self, shown: Credentials, space_id: str) -> Caller:
+    async def _by_password(self, shown: Credentials, space_id: str, address: str | None) -> Caller:
         found = await sign_in.by_username(self._ground.database, shown.username, space_id)
-        account = await self.door.check(shown, found.account)
+        account = await self.door.check(shown, found.account, address)
         return await self.as_user(account, found)
 
     async def as_user(self, account: Account, found: sign_in.Found, user: User | None = None) -> Caller:
@@ -77,13 +80,13 @@ class Callers:
         grants = await self.privileges.of(account.roles, found.turn)
         return Caller(user or account.user, account.roles, grants, found.space)
 
-    async def _by_session(self, shown: SessionToken, space_id: str) -> Caller:
+    async def _by_session(self, shown: SessionToken, space_id: str, _: str | None) -> Caller:
         found = await sign_in.by_session(self._ground.database, digest(shown.token), space_id)
         session, account = await sessions.check(self._ground, shown.token, found)
         user = msgspec.structs.replace(account.user, profile_uid=session.profile_uid)
         return await self.as_user(account, found, user)
 
-    async def _by_key(self, shown: KeyCredentials, space_id: str) -> Caller:
+    async def _by_key(self, shown: KeyCredentials, space_id: str, _: str | None) -> Caller:
         found = await sign_in.by_key(self._ground.database, shown.id, space_id)
         key, grants = (None, None) if found.key is None else self._key(shown.id, found.key)
         check_key(shown, None if key is None else key.digest)

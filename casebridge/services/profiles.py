@@ -27,7 +27,7 @@ async def activate_by_password(ground: Ground, asking: Asking, shown: Credential
         require(asking.actor, MANAGE_SECURITY, None, asking.space)
     stored = await accounts.get(ground.database, shown.username)
     try:
-        account = await callers.door.check(shown, None if stored is None else stored.account)
+        account = await callers.door.check(shown, None if stored is None else stored.account, asking.actor.address)
     except Unauthenticated:
         actor = asking.actor
         await note_failed_sign_in(ground, shown, address=actor.address, request_id=actor.request_id)

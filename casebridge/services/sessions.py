@@ -21,10 +21,13 @@ from casebridge.storage.session import Write
 async def sign_in(
     ground: Ground, door: Authenticator, credentials: Credentials, *, agent: str, address: str | None, old: str | None
 ) -> str:
-    """The token of a new session; Unauthenticated unless the credentials are right. `old`, if any, ends with it."""
+    """The token of a new session; Unauthenticated unless the credentials are right. `old`, if any, ends with it.
+
+    TooManyTries when this address must not try now.
+    """
     stored = await accounts.get(ground.database, credentials.username)
     try:
-        account = await door.check(credentials, None if stored is None else stored.account)
+        account = await door.check(credentials, None if stored is None else stored.account, address)
     except Unauthenticated:
         await note_failed_sign_in(ground, credentials, address=address, request_id=None)
         raise

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from casebridge.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, VersionConflict
+from casebridge.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated, VersionConflict
 from casebridge.domain.user import Account, check_account, check_password
-from casebridge.security.authentication import Passwords
+from casebridge.security.authentication import Authenticator, Credentials, Passwords
 from casebridge.security.features import MANAGE_SECURITY
 from casebridge.security.privileges import allowed, require
 from casebridge.services.ground import Asking, Ground
@@ -118,7 +118,7 @@ async def set_enabled(ground: Ground, asking: Asking, username: str, *, enabled:
 
 
 async def set_password(
-    ground: Ground, asking: Asking, username: str, password: str, current: str | None, passwords: Passwords
+    ground: Ground, asking: Asking, username: str, password: str, current: str | None, door: Authenticator
 ) -> None:
     """Change a password: another's by who manages users, one's own by who knows the `current` one."""
     if not allowed(asking.actor, MANAGE_SECURITY, None, asking.space):
@@ -127,9 +127,12 @@ async def set_password(
         if current is None:
             raise InvalidInput("current_password", "is required to change one's own password.")
         stored = await _load(ground, username)
-        if not await passwords.verify(current, stored.account.password_hash):
-            raise Forbidden("setPassword", what="set the password: the current one is another", is_owned=False)
-    await replace_password(ground, asking, username, password, passwords)
+        try:
+            await door.check(Credentials(username, current), stored.account, asking.actor.address)
+        except Unauthenticated:
+            text = "set the password: the current one is another"
+            raise Forbidden("setPassword", what=text, is_owned=False) from None
+    await replace_password(ground, asking, username, password, door.passwords)
 
 
 async def check_own_password(ground: Ground, asking: Asking, given: str, passwords: Passwords) -> None:

@@ -15,6 +15,7 @@ from casebridge.domain.errors import (
     PushFailed,
     Refused,
     StorageUnavailable,
+    TooManyTries,
 )
 
 
@@ -37,14 +38,6 @@ class TooLarge(Refused):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The form is too large: at most {limit_bytes} bytes are taken.")
-
-
-class TooManyTries(Refused):
-    """Somebody tried passwords too often."""
-
-    def __init__(self, wait_s: int) -> None:
-        self.wait_s = wait_s
-        super().__init__(f"Too many attempts to sign in. Try again in {wait_s} seconds.")
 
 
 class Trouble(msgspec.Struct, frozen=True):

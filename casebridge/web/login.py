@@ -7,11 +7,10 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from casebridge.domain.errors import InvalidInput, Unauthenticated
+from casebridge.domain.errors import InvalidInput, TooManyTries, Unauthenticated
 from casebridge.security.authentication import Credentials
 from casebridge.security.sessions import COOKIE, form_token, is_form_token, read_cookie, wants_secure
 from casebridge.services import sessions
-from casebridge.web.errors import TooManyTries
 from casebridge.web.rendering import THEMES
 from casebridge.web.routing import Page, Visit, text
 
@@ -71,9 +70,6 @@ async def _sign_in(visit: Visit) -> Response:
     if len(password) > MOST_PASSWORD or not username or "\0" in username + password:
         raise InvalidInput("password", "User name or password cannot be right.")
     address = visit.site.address(visit.request)
-    who = f"{username}\n{address}"
-    if (wait_s := visit.site.throttle.wait_s(who)) > 0:
-        raise TooManyTries(wait_s)
     try:
         token = await sessions.sign_in(
             visit.ground,
@@ -83,10 +79,12 @@ async def _sign_in(visit: Visit) -> Response:
             address=address,
             old=visit.token,
         )
+    except TooManyTries as refused:
+        response = _form(visit, wanted=wanted, username=username, fault=str(refused), status=429)
+        response.headers["retry-after"] = str(refused.wait_s)
+        return response
     except Unauthenticated:
-        visit.site.throttle.failed(who)
         return _form(visit, wanted=wanted, username=username, fault="User name or password is wrong.", status=401)
-    visit.site.throttle.succeeded(who)
     response = visit.redirect(inner_path(visit, wanted))
     site, most = visit.site, int(visit.ground.sessions.lifetime_s)
     response.headers.append("set-cookie", site.cookie(visit, COOKIE, token, max_age_s=most))

@@ -26,7 +26,6 @@ from casebridge.domain.space import DEFAULT_SPACE
 from casebridge.domain.user import Actor
 from casebridge.security.authentication import Authenticator, SessionToken
 from casebridge.security.sessions import COOKIE, cookie, read_cookie, wants_secure
-from casebridge.security.throttle import Throttle
 from casebridge.services import spaces
 from casebridge.services.callers import Caller, Callers
 from casebridge.services.ground import Asking, Ground
@@ -85,7 +84,6 @@ class Site:
         self.base_path = self.settings.base_path
         self.callers = callers or Callers(ground, Authenticator())
         self.pages = tuple(pages)
-        self.throttle = Throttle()
         self.assets = Assets()
         self.stopping = asyncio.Event()
         self._otherwise = otherwise

@@ -115,7 +115,7 @@ def test_basic_credentials_are_read(given: bytes, username: str, password: str):
         header(b"\xff\xfe:x"),
         header("a\0da:x"),
         header("ada:\0"),
-        b"Bearer " + b64encode(b"ada:x"),
+        b"Digest " + b64encode(b"ada:x"),
     ],
 )
 def test_anything_else_is_refused(given: bytes | None):
@@ -123,7 +123,7 @@ def test_anything_else_is_refused(given: bytes | None):
         read_authorization(given)
 
 
-@pytest.mark.parametrize("scheme", [b"ApiKey", b"apikey", b"APIKEY"])
+@pytest.mark.parametrize("scheme", [b"ApiKey", b"apikey", b"APIKEY", b"Bearer", b"bearer"])
 def test_the_id_and_secret_of_a_key_are_read(scheme: bytes):
     headers = {b"authorization": scheme + b" " + b64encode(b"k-1:s:2")}
     assert read_credential(headers) == KeyCredentials("k-1", "s:2")
