@@ -23,6 +23,7 @@ import structlog
 
 from casebridge import logs
 from casebridge.api.dispatch import ApiSettings, api_app
+from casebridge.api.front import Front
 from casebridge.api.scraping import Application, MetricsApp, Scrape, by_port
 from casebridge.api.table import ROUTES
 from casebridge.api.tally import Tally
@@ -42,6 +43,8 @@ from casebridge.push.crew import Background, Crew
 from casebridge.push.heartbeat import Heartbeat
 from casebridge.push.sealer import Copy, Sealer
 from casebridge.push.worker import Worker
+from casebridge.security.passwords import check_new_password
+from casebridge.security.proxies import Proxies
 from casebridge.security.vault import KeyFile, VaultError, ensure_key
 from casebridge.services.accounts import ADMIN, ensure_admin
 from casebridge.services.files import sweep
@@ -89,9 +92,9 @@ class Program:
         api_settings = _api_settings(settings, self._worker_level, tally, scrape if settings.metrics else None)
         self.api = api_app(ground, ROUTES, settings=api_settings)
         self.site = Site(ground, PAGES, self.api, settings=_web_settings(settings), callers=self.api.kernel.callers)
-        self.entrance: Application = self.site
+        self.entrance = _front(self.site, settings)
         if scrape is not None and settings.metrics_port is not None:
-            self.entrance = by_port(settings.metrics_port, MetricsApp(scrape), self.site)
+            self.entrance = by_port(settings.metrics_port, MetricsApp(scrape), self.entrance)
         self._held = held
         self._crew = Crew(background, settings.drain_s)
         # A crew of its own: it says nothing of how the worker is, and it ends last, to seal what the others do.
@@ -115,6 +118,11 @@ class Program:
         return self._crew.is_well
 
 
+def _front(site: Site, settings: Settings) -> Application:
+    """The way in; it is longer only where a proxy stands before it."""
+    return Front(site, Proxies(settings.trusted_proxies)) if settings.trusted_proxies else site
+
+
 def _exposed(ground: Ground, tally: Tally | None, is_working: Callable[[], bool], held: AsyncExitStack) -> Scrape:
     """What tells the metrics. Its library is loaded by those alone who want them."""
     from casebridge.api.prometheus import Exposition
@@ -134,6 +142,7 @@ def _api_settings(
         check_kbn_version=settings.check_kbn_version,
         security=settings.security,
         require_internal_origin=settings.strict_internal_origin,
+        hsts_s=settings.hsts_s,
         worker_level=worker_level,
         tally=tally,
         metrics=metrics,
@@ -145,7 +154,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         base_path=settings.base_path,
         public_base_url=settings.public_base_url,
         cookie_secure=settings.session_cookie_secure,
-        trusted_proxies=settings.trusted_proxies,
+        hsts_s=settings.hsts_s,
         body_limit_bytes=settings.max_body_bytes,
         upload_limit_bytes=max(settings.files_max_bytes, 104_857_600) + settings.max_body_bytes,
     )
@@ -244,6 +253,7 @@ async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callabl
     database = await open_current(settings)
     held.push_async_callback(database.close)
     vault = await open_vault(settings, database)
+    _tell_weak_password(settings)
     password = await ensure_admin(database, settings.admin_password)
     if password is not None:
         tell_password(password)
@@ -281,6 +291,16 @@ def _tell_troubles(settings: Settings, allowed: AllowedHosts) -> None:
                 log.warning("the type of a preconfigured connector is not known", connector=each.id, type=each.type)
         except InvalidInput as error:
             log.warning("a preconfigured connector will not work", connector=each.id, reason=str(error))
+
+
+def _tell_weak_password(settings: Settings) -> None:
+    """Log that the first password is one that others would try too; whoever starts a server may decide so."""
+    if settings.admin_password is None:
+        return
+    try:
+        check_new_password(settings.admin_password, least=settings.password_min_length, username=ADMIN)
+    except InvalidInput as error:
+        log.warning("the password in admin_password is weak", reason=error.reason)
 
 
 def _tell_sinks(settings: Settings, allowed: AllowedHosts) -> None:
@@ -422,6 +442,7 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
         blobs=_file_store(settings),
         file_rules=FileRules(settings.files_max_bytes or None, frozenset(settings.files_mime_types) or ALLOWED_TYPES),
         sessions=SessionRule(settings.session_idle_s, settings.session_lifetime_s),
+        password_min_length=settings.password_min_length,
         alert_sinks={space: _alert_sink(space, each) for space, each in settings.alert_sinks.items()},
         push=PushSettings(
             lease_s=settings.lease_s,

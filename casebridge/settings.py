@@ -123,6 +123,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: Annotated[
         int, Knob(_SERVER, "How long a stop waits for requests and pushes under way.", "s", least=0, most=3600)
     ] = 30
+    https_cert_file: Annotated[
+        Path | None, Knob(_SERVER, "PEM file of our certificate, and those above it; with it, HTTPS alone is served.")
+    ] = None
+    https_key_file: Annotated[
+        Path | None, Knob(_SERVER, "PEM file of its key; without it, the key is in the file of the certificate.")
+    ] = None
+    https_key_password: Annotated[str | None, Knob(_SERVER, "Password of that key.", secret=True)] = None
+    https_min_version: Annotated[str, Knob(_SERVER, "Oldest TLS that is spoken.", choices=("1.2", "1.3"))] = "1.2"
+    hsts_s: Annotated[
+        int,
+        Knob(_SERVER, "How long browsers that came by HTTPS are told to come by it alone; 0: not told.", "s", least=0),
+    ] = 31_536_000
+    slow_client_s: Annotated[
+        float,
+        Knob(_SERVER, "Time for a request's head; and how long a body or an answer may stand still.", "s", above=0),
+    ] = 30.0
+    max_connections: Annotated[
+        int, Knob(_SERVER, "Most connections of clients to each process.", least=1, most=1_000_000)
+    ] = 1_000
+    max_connections_per_address: Annotated[
+        int, Knob(_SERVER, "Most of them from one address; a trusted proxy may have more.", least=1, most=1_000_000)
+    ] = 200
     database_url: Annotated[
         str | None,
         Knob(_STORE, "Address of a PostgreSQL database; without it, SQLite in the data folder.", holds_password=True),
@@ -163,8 +185,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Knob(_HTTP, "Addresses of proxies whose X-Forwarded-Proto and X-Forwarded-For are believed by pages."),
+        Knob(_HTTP, "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."),
     ] = ()
+    password_min_length: Annotated[
+        int, Knob(_HTTP, "Fewest characters of a password that is set on pages or by commands.", least=6, most=128)
+    ] = 12
     allowed_hosts: Annotated[
         tuple[str, ...],
         Knob(_CONNECTORS, "Hosts that connectors may reach; * stands for public addresses, others must be named."),
@@ -675,6 +700,11 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
         yield "metrics_host", f"expected an address or a name, given {settings.metrics_host!r}"
     if settings.metrics_port is not None and settings.metrics_port == settings.port:
         yield "metrics_port", f"expected another port than that of the server, given {settings.metrics_port}"
+    for each in settings.trusted_proxies:
+        if not _is_network(each):
+            yield "trusted_proxies", f"expected addresses and networks such as 10.0.0.0/8, given {each!r}"
+    if settings.https_cert_file is None and settings.https_key_file is not None:
+        yield "https_key_file", "a key is only used with a certificate; give https_cert_file"
     if settings.proxy_url is not None and not _is_proxy(settings.proxy_url):
         yield "proxy_url", "expected http:// or https://, a host and no path, such as http://proxy.example.org:3128"
     for each in settings.proxy_bypass:
@@ -731,12 +761,17 @@ def _is_proxy(url: str) -> bool:
     return _is_url(url, ("http", "https")) and urlsplit(url)[2:] in (("", "", ""), ("/", "", ""))
 
 
+def _is_network(text: str) -> bool:
+    """Whether a text is an address or a network."""
+    try:
+        return bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False
+
+
 def _is_bypass(text: str) -> bool:
     if "/" in text:
-        try:
-            return bool(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            return False
+        return _is_network(text)
     return re.fullmatch(r"\*|(\*?\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]+", text) is not None
 
 

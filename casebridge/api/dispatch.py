@@ -66,7 +66,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `check_kbn_version` refuses clients that announce another version than ours; `require_internal_origin` refuses
     internal routes to clients without `x-elastic-internal-origin`. Without `security`
-    nobody is asked who they are, and everybody may do everything. `worker_level` tells how the worker of pushes is.
+    nobody is asked who they are, and everybody may do everything. `hsts_s` is for how long browsers, once they came by
+    TLS, are to come by TLS alone. `worker_level` tells how the worker of pushes is.
     `tally` counts requests; `metrics` is what GET /metrics answers, without which there is no such route.
     """
 
@@ -78,6 +79,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     check_kbn_version: bool = False
     require_internal_origin: bool = False
     security: bool = True
+    hsts_s: int = 0
     worker_level: Callable[[], Literal["available", "degraded", "unavailable"]] = lambda: "available"
     tally: Tally | None = None
     metrics: Callable[[], Awaitable[bytes]] | None = None
@@ -123,6 +125,10 @@ def _fixed_headers(settings: ApiSettings) -> RawHeaders:
     return [
         (b"kbn-name", settings.server_name.encode("latin-1", "replace")),
         (b"cache-control", b"private, no-cache, no-store, must-revalidate"),
+        # No answer of ours is to be shown, run, framed or guessed at by a browser.
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"referrer-policy", b"no-referrer"),
     ]
 
 
@@ -133,6 +139,8 @@ class ApiApp:
         self.kernel = kernel
         self._limit = kernel.settings.body_limit_bytes
         self._tally = kernel.settings.tally
+        hsts_s = kernel.settings.hsts_s
+        self._hsts = [(b"strict-transport-security", b"max-age=%d" % hsts_s)] if hsts_s else []
         run = os.urandom(4).hex()
         self._ids = (f"{run}-{number:x}" for number in itertools.count(1))
 
@@ -161,6 +169,8 @@ class ApiApp:
         except Exception as error:
             answer = render(error, request_id, f"{method} {path}")
             content = _content(answer.body)
+        if self._hsts and scope.get("scheme") == "https":
+            headers = headers + self._hsts
         try:
             await _send(send, answer, content, headers, is_head=method == "HEAD")
         finally:
@@ -310,7 +320,9 @@ async def _send(
         if answer.status != 204:
             headers.append((b"content-length", b"%d" % len(content)))
     if answer.headers:
-        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        own = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        replaced = {name for name, _ in own}
+        headers = [*(each for each in headers if each[0] not in replaced), *own]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if isinstance(content, bytes):
         await send({"type": "http.response.body", "body": b"" if is_head else content})

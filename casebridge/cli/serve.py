@@ -27,6 +27,9 @@ def serve(options: AllOptions = None) -> int:
     """
     loaded = read(options)
     settings = loaded.settings
+    from casebridge.cli.https import https_of
+
+    https_of(settings)
     # Only `_serve_many` shares counts between processes, in a folder of its own.
     os.environ.pop(FOLDER_VARIABLE, None)
     with ExitStack() as bound:
@@ -76,19 +79,29 @@ def listen(host: str, port: int, prefix: str = "") -> socket.socket:
 
 def _url(settings: Settings, listener: socket.socket) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}{settings.base_path}"
+    scheme = "http" if settings.https_cert_file is None else "https"
+    return f"{scheme}://{host}:{listener.getsockname()[1]}{settings.base_path}"
 
 
 def uvicorn_config(app: Any, settings: Settings, **more: Any) -> Any:
     """How uvicorn is to serve an application; it neither logs requests nor believes proxy headers."""
     import uvicorn
 
-    from casebridge.cli.protocol import BoundedHead
+    from casebridge.cli.https import https_of
+    from casebridge.cli.protocol import Bounds, Protocols
+
+    bounds = Bounds(
+        slow_s=settings.slow_client_s,
+        connections=settings.max_connections,
+        connections_per_address=settings.max_connections_per_address,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=BoundedHead,
+        http=Protocols(bounds),
+        ssl_context_factory=https_of(settings),
         ws="none",
         access_log=False,
         log_config=None,

@@ -18,6 +18,7 @@ from casebridge.domain.file import FileRules
 from casebridge.domain.session import SessionRule
 from casebridge.domain.space import Space
 from casebridge.domain.user import Actor
+from casebridge.security.passwords import LEAST
 from casebridge.security.vault import Vault
 from casebridge.storage.blobs import FileStore
 from casebridge.storage.session import Database
@@ -67,6 +68,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     blobs: FileStore | None = None
     file_rules: FileRules = FileRules()
     sessions: SessionRule = SessionRule()
+    password_min_length: int = LEAST
     alert_sinks: Mapping[str, SinkSettings] = {}
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id

@@ -62,7 +62,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     base_path: str = ""
     public_base_url: str | None = None
     cookie_secure: bool = True
-    trusted_proxies: tuple[str, ...] = ()
+    hsts_s: int = 0
     body_limit_bytes: int = 1_048_576
     upload_limit_bytes: int = 106_954_752
 
@@ -116,6 +116,8 @@ class Site:
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         headers.setdefault("cache-control", "private, no-store")
+        if self.settings.hsts_s and self.scheme(request) == "https":
+            headers["strict-transport-security"] = f"max-age={self.settings.hsts_s}"
         await response(scope, receive, _headless(send) if scope["method"] == "HEAD" else send)
 
     def _is_lost_person(self, scope: Scope, path: str) -> bool:
@@ -193,19 +195,12 @@ class Site:
             grants=caller.grants,
         )
 
-    def _is_proxied(self, request: Request) -> bool:
-        return request.client is not None and request.client.host in self.settings.trusted_proxies
-
     def address(self, request: Request) -> str | None:
-        """Where the browser is, as far as a trusted proxy tells."""
-        if self._is_proxied(request) and (forwarded := request.headers.get("x-forwarded-for")):
-            return forwarded.rsplit(",", 1)[-1].strip()[:64]
+        """Where the browser is."""
         return None if request.client is None else request.client.host
 
     def scheme(self, request: Request) -> str:
         """`https` or `http`, as the browser sees it."""
-        if self._is_proxied(request) and (forwarded := request.headers.get("x-forwarded-proto")):
-            return forwarded.strip().lower()
         return request.url.scheme
 
     def cookie(self, visit: Visit, name: str, value: str, *, max_age_s: int | None = None, script: bool = False) -> str:

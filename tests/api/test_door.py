@@ -74,3 +74,19 @@ async def test_a_flood_of_failures_does_not_fill_the_audit_trail(app: Any, ask: 
     [(count,)] = await database.read("SELECT count(*) FROM audit_event")
     # The minute may turn meanwhile.
     assert FAILURES_NOTED_A_MINUTE <= count <= FAILURES_NOTED_A_MINUTE + 20
+
+
+async def test_every_answer_keeps_browsers_from_showing_running_and_framing_it(app: Any, ask: Any):
+    for path, auth in ((STATUS, "admin:correct horse battery"), (STATUS, None), ("/api/nothing", None)):
+        headers = (await ask(app, "GET", path, auth=auth)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+async def test_browsers_that_came_by_tls_are_told_to_come_by_it_alone(serve: Any, connect: Any):
+    app = serve(hsts_s=60)
+    async with connect(app) as plain:
+        assert "strict-transport-security" not in (await plain.get(STATUS)).headers
+        secure = await plain.get(f"https://casebridge.test{STATUS}")
+    assert secure.headers["strict-transport-security"] == "max-age=60"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -30,7 +31,16 @@ FAST = {
 class Live:
     """The server: `start`, `kill` (-9), `stop` (SIGTERM), and a client of it."""
 
-    def __init__(self, folder: Path, database_target: str, *, workers: int = 1, env: Mapping[str, str] = FAST) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_target: str,
+        *,
+        workers: int = 1,
+        env: Mapping[str, str] = FAST,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self._data = folder / "data"
         self._workers = workers
         self._env = env
@@ -56,11 +66,16 @@ class Live:
             if self._process.poll() is not None:
                 break
             try:
-                if httpx2.get(f"http://127.0.0.1:{self.port}/api/status", timeout=2).status_code == 200:
+                if self._status() == 200:
                     return
             except httpx2.TransportError:
                 time.sleep(0.05)
         raise AssertionError(f"the server did not start:\n{self.output}")
+
+    def _status(self) -> int:
+        if self._tls is None:
+            return httpx2.get(f"http://127.0.0.1:{self.port}/api/status", timeout=2).status_code
+        return httpx2.get(f"https://localhost:{self.port}/api/status", verify=self._tls, timeout=2).status_code
 
     @property
     def output(self) -> str:

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ import pytest
 from casebridge.security.vault import read_keys
 from casebridge.storage.migrations import HEAD
 from tests.blackbox.live import FAST, PASSWORD, Live, free_port
+from tests.connectors.test_http import certificate
 
 pytestmark = pytest.mark.slow
 
@@ -405,3 +407,29 @@ def test_a_head_that_does_not_end_is_refused_before_it_fills_the_memory(serves: 
             client.sendall(b"a" * 50_000_000)
     assert psutil.Process(live.pid).memory_info().rss <= 90e6
     assert get(live, "/api/status").status_code == 200
+
+
+def test_https_is_served_and_a_slow_client_is_let_go(serves: Any, tmp_path: Path):
+    cert, key = certificate("localhost", tmp_path)
+    secure = {
+        "CASEBRIDGE_HTTPS_CERT_FILE": str(cert),
+        "CASEBRIDGE_HTTPS_KEY_FILE": str(key),
+        "CASEBRIDGE_SLOW_CLIENT_S": "0.5",
+    }
+    live = serves(env={**FAST, **secure}, tls=ssl.create_default_context(cafile=str(cert)))
+    live.start()
+    answer = httpx2.get(f"https://localhost:{live.port}/api/status", verify=ssl.create_default_context(cafile=str(cert)))
+    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+        plain = client.recv(1) if client.sendall(b"GET / HTTP/1.1\r\n\r\n") is None else b""
+
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+    assert f"https://127.0.0.1:{live.port}" in live.output
+    assert not plain.startswith(b"H")
+
+
+def test_a_certificate_that_cannot_be_used_ends_with_2_before_anything_is_opened(tmp_path: Path):
+    data = tmp_path / "data"
+    done = run("serve", "--data", str(data), "--https-cert-file", str(tmp_path / "none.pem"))
+    assert done.returncode == 2
+    assert "https_cert_file" in done.stderr
+    assert not data.exists()

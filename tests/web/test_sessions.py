@@ -5,8 +5,10 @@ from __future__ import annotations
 import httpx2
 import msgspec
 
+from casebridge.api.front import Front
 from casebridge.domain.user import Account
 from casebridge.security.authentication import Passwords
+from casebridge.security.proxies import Proxies
 from casebridge.security.sessions import COOKIE
 from casebridge.security.throttle import Throttle
 from casebridge.services.ground import Ground
@@ -112,14 +114,28 @@ async def test_over_plain_http_the_form_says_that_signing_in_cannot_last(site: S
 
 async def test_a_trusted_proxy_tells_that_the_browser_came_by_https(site: Site):
     proxied = {"x-forwarded-proto": "https"}
-    site.settings = WebSettings(cookie_secure=False, trusted_proxies=("127.0.0.1",))
-    async with browser(site) as client:
+    site.settings = WebSettings(cookie_secure=False, hsts_s=60)
+    async with browser(Front(site, Proxies(["127.0.0.1"]))) as client:
         told = await client.get("/login", headers=proxied)
-        site.settings = WebSettings(cookie_secure=False)
+    async with browser(Front(site, Proxies(["192.0.2.1"]))) as client:
         untold = await client.get("/login", headers=proxied)
 
     assert "Secure" in told.headers["set-cookie"]
     assert "Secure" not in untold.headers["set-cookie"]
+    assert told.headers["strict-transport-security"] == "max-age=60"
+    assert "strict-transport-security" not in untold.headers
+
+
+async def test_failures_count_for_the_address_behind_the_proxy(site: Site):
+    async with browser(Front(site, Proxies(["127.0.0.1"]))) as client:
+        client.headers["x-forwarded-for"] = "192.0.2.7"
+        guesses = [await sign_in(client, password=f"guess {number}") for number in range(6)]
+        client.headers["x-forwarded-for"] = "192.0.2.8"
+        elsewhere = await sign_in(client)
+
+    assert guesses[-1].status_code == 429
+    assert guesses[-1].headers["retry-after"] == "1"
+    assert elsewhere.status_code == 303
 
 
 async def test_signing_in_again_gives_another_session_and_ends_the_first(signed_in: httpx2.AsyncClient):
