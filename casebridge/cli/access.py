@@ -23,9 +23,6 @@ from casebridge.domain.errors import InvalidInput
 if TYPE_CHECKING:
     from casebridge.services.ground import Asking, Ground
 
-PASSWORD_LEAST = 12
-"""What a person chooses here must have so many characters; scripts over HTTP may choose shorter ones."""
-
 Roles = Annotated[list[str] | None, Parameter(name="--role", help="A role of the user; repeat it for several.")]
 Work = Callable[["Ground", "Asking"], Awaitable[Any]]
 
@@ -48,9 +45,12 @@ def _run(options: object | None, work: Work) -> Any:
     return asyncio.run(run())
 
 
-def _new_password() -> str:
-    """Asked for twice at a terminal, else the first line of standard input."""
-    from casebridge.domain.user import check_password
+def _new_password(username: str, options: object | None) -> str:
+    """Asked for twice at a terminal, else the first line of standard input.
+
+    What a person chooses here must be hard to guess; scripts over HTTP may choose otherwise.
+    """
+    from casebridge.security.passwords import check_new_password
 
     if sys.stdin.isatty():
         password = getpass.getpass("New password: ")
@@ -58,7 +58,7 @@ def _new_password() -> str:
             raise InvalidInput("password", "the two differ; nothing was changed.")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
-    check_password(password, PASSWORD_LEAST)
+    check_new_password(password, least=read(options).settings.password_min_length, username=username)
     return password
 
 
@@ -84,7 +84,11 @@ def user_add(
     from casebridge.services import users
 
     wanted = users.WantedUser(
-        username=username, roles=tuple(role or ()), password=_new_password(), full_name=full_name, email=email
+        username=username,
+        roles=tuple(role or ()),
+        password=_new_password(username, options),
+        full_name=full_name,
+        email=email,
     )
     _run(options, lambda ground, asking: users.put(ground, asking, wanted, Passwords(), create_only=True))
     print(f"The user {username} was made.")
@@ -125,11 +129,11 @@ def user_roles(username: str, *, role: Roles = None, options: StoreOptions = Non
 
 def user_password(username: str, *, options: StoreOptions = None) -> int:
     """Set a user's password, which is asked for or is the first line of standard input."""
-    from casebridge.security.authentication import Passwords
+    from casebridge.security.authentication import Authenticator
     from casebridge.services import users
 
-    password = _new_password()
-    _run(options, lambda ground, asking: users.set_password(ground, asking, username, password, None, Passwords()))
+    password = _new_password(username, options)
+    _run(options, lambda ground, asking: users.set_password(ground, asking, username, password, None, Authenticator()))
     print(f"The password of {username} was set.")
     return 0
 

@@ -49,7 +49,7 @@ class Https:
             connection.context = newest
 
         first = self.context()
-        first.sni_callback = renew  # type: ignore[assignment]
+        first.sni_callback = renew
         return first
 
     def context(self) -> ssl.SSLContext:

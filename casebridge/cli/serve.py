@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import casebridge
 from casebridge.cli.metrics_folder import FOLDER_VARIABLE, metrics_folder
@@ -100,7 +100,7 @@ def uvicorn_config(app: Any, settings: Settings, **more: Any) -> Any:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=Protocols(bounds),
+        http=cast(Any, Protocols(bounds)),
         ssl_context_factory=https_of(settings),
         ws="none",
         access_log=False,

@@ -418,7 +418,9 @@ def test_https_is_served_and_a_slow_client_is_let_go(serves: Any, tmp_path: Path
     }
     live = serves(env={**FAST, **secure}, tls=ssl.create_default_context(cafile=str(cert)))
     live.start()
-    answer = httpx2.get(f"https://localhost:{live.port}/api/status", verify=ssl.create_default_context(cafile=str(cert)))
+    answer = httpx2.get(
+        f"https://localhost:{live.port}/api/status", verify=ssl.create_default_context(cafile=str(cert))
+    )
     with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
         plain = client.recv(1) if client.sendall(b"GET / HTTP/1.1\r\n\r\n") is None else b""
 

@@ -10,7 +10,7 @@ from casebridge.domain.user import Account
 from casebridge.security.authentication import Passwords
 from casebridge.security.proxies import Proxies
 from casebridge.security.sessions import COOKIE
-from casebridge.security.throttle import Throttle
+from casebridge.security.throttle import Doorkeeper
 from casebridge.services.ground import Ground
 from casebridge.storage import accounts
 from casebridge.storage.session import Database
@@ -71,7 +71,7 @@ async def test_a_wrong_password_and_an_unknown_user_read_the_same(visitor: httpx
 async def test_guessing_is_slowed_down(site: Site, database: Database, password_hash: str):
     await accounts.create(database, Account("guessed", password_hash, ()))
     # No time goes by, however slow the machine.
-    site.throttle = Throttle(lambda: 0.0)
+    site.callers.door.keeper = Doorkeeper(lambda: 0.0)
     async with browser(site) as client:
         answers = [await sign_in(client, "guessed", f"guess {number}") for number in range(6)]
         right = await sign_in(client, "guessed")
@@ -127,6 +127,7 @@ async def test_a_trusted_proxy_tells_that_the_browser_came_by_https(site: Site):
 
 
 async def test_failures_count_for_the_address_behind_the_proxy(site: Site):
+    site.callers.door.keeper = Doorkeeper(lambda: 0.0)
     async with browser(Front(site, Proxies(["127.0.0.1"]))) as client:
         client.headers["x-forwarded-for"] = "192.0.2.7"
         guesses = [await sign_in(client, password=f"guess {number}") for number in range(6)]
