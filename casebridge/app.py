@@ -245,6 +245,13 @@ async def ground_beside(settings: Settings) -> AsyncIterator[Ground]:
         yield _ground(settings, database, await open_vault(settings, database), held)
 
 
+@asynccontextmanager
+async def ground_on(settings: Settings, database: Database) -> AsyncIterator[Ground]:
+    """What services stand on, over a database that is open already."""
+    async with AsyncExitStack() as held:
+        yield _ground(settings, database, await open_vault(settings, database), held)
+
+
 async def _open(settings: Settings, held: AsyncExitStack, tell_password: Callable[[str], None]) -> Ground:
     """Everything services stand on; `held` lets go of it in the opposite order."""
     make_data_folder(settings.data)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +21,7 @@ from casebridge.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from casebridge.cli.seed_cases import Plan
+    from casebridge.domain.space import Space
     from casebridge.storage.session import Database, Write
 
 MOST_CASES = 10_000_000
@@ -34,11 +35,15 @@ def seed(
     comments: Annotated[int, Parameter(help="Comments of each case.")] = 5,
     space: Annotated[str, Parameter(help="The space to put them in, which must exist.")] = DEFAULT_SPACE_ID,
     seed: Annotated[int, Parameter(help="Number that all chance comes from: the same one makes the same texts.")] = 1,
+    scene: Annotated[
+        Literal["soc"] | None, Parameter(help="Instead of many cases, play a team with forty believable ones.")
+    ] = None,
     options: StoreOptions = None,
 ) -> int:
     """Fill the store with made-up cases of a security team, spread over the last two years.
 
-    They come on top of what is there, straight into the database: stop the server first.
+    They come on top of what is there, straight into the database: stop the server first. The scene `soc` has users,
+    templates, custom fields, files and pushes in every state; it is told in docs/running.md.
     """
     from casebridge.app import holding, make_data_folder, start_logs
     from casebridge.cli.seed_cases import Plan
@@ -51,6 +56,9 @@ def seed(
     plan = Plan(cases, comments, seed, space, datetime.now(UTC).replace(microsecond=0))
     make_data_folder(settings.data)
     with holding(settings.data) if settings.database_url is None else nullcontext():
+        if scene is not None:
+            _tell_scene(settings, asyncio.run(_play(settings, plan)))
+            return 0
         asyncio.run(_fill(settings, plan))
     print(f"{cases:,} cases with {comments:,} comments each are in the space {space}.")
     return 0
@@ -61,7 +69,9 @@ def _check(option: str, given: int, least: int, most: int) -> None:
         raise SettingsError(f"{option}: expected a number from {least} to {most}, given {given}.")
 
 
-async def _fill(settings: Settings, plan: Plan) -> None:
+@asynccontextmanager
+async def _opened(settings: Settings, space_id: str) -> AsyncIterator[tuple[Database, Space]]:
+    """The database, which nobody else uses, and the space of the cases."""
     import msgspec
 
     from casebridge.app import StoreRefused, open_current
@@ -71,12 +81,38 @@ async def _fill(settings: Settings, plan: Plan) -> None:
     try:
         if await seeding.is_in_use(database):
             raise StoreRefused("Another process is connected to this database; stop the server and its workers first.")
-        if await spaces.get(database, plan.space) is None:
-            raise NotFound("space", plan.space)
-        await _load(database, plan)
+        space = await spaces.get(database, space_id)
+        if space is None:
+            raise NotFound("space", space_id)
+        yield database, space
         await seeding.settle(database)
     finally:
         await database.close()
+
+
+async def _fill(settings: Settings, plan: Plan) -> None:
+    async with _opened(settings, plan.space) as (database, _):
+        await _load(database, plan)
+
+
+async def _play(settings: Settings, plan: Plan) -> str:
+    from casebridge.app import ground_on
+    from casebridge.cli.scene import Scene
+
+    async with _opened(settings, plan.space) as (database, space), ground_on(settings, database) as ground:
+        return await Scene(ground, space, settings.data, plan.seed).play()
+
+
+def _tell_scene(settings: Settings, password: str) -> None:
+    folder = settings.data
+    print(
+        f"A team of eight and its forty cases are in place; amara and the others sign in with the password {password}\n"
+        "Their incidents live on in simulated systems, if you start them:\n"
+        f"  casebridge sandbox jira --state-file {folder / 'sandbox-jira.json'}\n"
+        f"  casebridge sandbox servicenow --state-file {folder / 'sandbox-servicenow.json'}\n"
+        f"  casebridge sandbox webhook --state-file {folder / 'sandbox-webhook.json'}\n"
+        "Start the server with --allowed-hosts 127.0.0.1, so that it may reach them."
+    )
 
 
 async def _load(database: Database, plan: Plan) -> None:
