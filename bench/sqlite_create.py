@@ -68,7 +68,7 @@ class _Loop:
         number = str(self._number)
         statements = [literal(write) for write in writes_template()]
         text = ";\n".join(statements)
-        for name in ("next_version()", "next_pk()", "next_incremental('default')", "next_audit()"):
+        for name in ("next_version()", "next_pk()", "next_incremental('default')", "next_audit()", "present_pk()"):
             text = text.replace(name, number)
         return f"BEGIN IMMEDIATE;\n{text.replace('case-id', f'case-{number}')};\nCOMMIT;"
 
