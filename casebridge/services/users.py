@@ -135,11 +135,13 @@ async def set_password(
     await replace_password(ground, asking, username, password, door.passwords)
 
 
-async def check_own_password(ground: Ground, asking: Asking, given: str, passwords: Passwords) -> None:
-    """InvalidInput unless this is the caller's own password."""
+async def check_own_password(ground: Ground, asking: Asking, given: str, door: Authenticator) -> None:
+    """InvalidInput unless this is the caller's own password; TooManyTries when it must not be tried now."""
     stored = await _load(ground, asking.actor.user.username or "")
-    if not await passwords.verify(given, stored.account.password_hash):
-        raise InvalidInput("current_password", "the present password is another one.")
+    try:
+        await door.check(Credentials(stored.account.username, given), stored.account, asking.actor.address)
+    except Unauthenticated:
+        raise InvalidInput("current_password", "the present password is another one.") from None
 
 
 async def replace_password(ground: Ground, asking: Asking, username: str, password: str, passwords: Passwords) -> None:

@@ -11,11 +11,10 @@ from starlette.responses import Response
 
 from casebridge.domain.api_key import NAME_LENGTH
 from casebridge.domain.errors import InvalidInput, NotFound, Refused
-from casebridge.security.authentication import Passwords
+from casebridge.security.passwords import check_new_password
 from casebridge.security.sessions import digest
 from casebridge.services import api_keys, sessions, users
 from casebridge.services.api_keys import NewKey, Selection, WantedKey
-from casebridge.web.errors import TooManyTries
 from casebridge.web.forms import SHOWN_AGAIN, status_of
 from casebridge.web.login import MOST_PASSWORD
 from casebridge.web.routing import Page, Visit, text
@@ -61,21 +60,17 @@ async def _set_password(visit: Visit) -> Response:
     form = await visit.form()
     actor = visit.asking.actor
     old, new = text(form, "current"), text(form, "new")
-    who = f"{actor.user.username}\n{visit.site.address(visit.request)}"
-    if (wait_s := visit.site.throttle.wait_s(who)) > 0:
-        raise TooManyTries(wait_s)
+    username, door = actor.user.username or "", visit.site.callers.door
     try:
         if max(len(old), len(new)) > MOST_PASSWORD:
             raise InvalidInput("password", f"at most {MOST_PASSWORD} characters are allowed.")
         if new != text(form, "again"):
             raise InvalidInput("password", "the new password was typed differently the second time.")
-        passwords = Passwords()
+        check_new_password(new, least=visit.ground.password_min_length, username=username)
         # Whoever sits at an open session does not thereby know the password, whatever else the user may do.
-        await users.check_own_password(visit.ground, visit.asking, old, passwords)
-        await users.set_password(visit.ground, visit.asking, actor.user.username or "", new, old, passwords)
+        await users.check_own_password(visit.ground, visit.asking, old, door)
+        await users.set_password(visit.ground, visit.asking, username, new, old, door)
     except SHOWN_AGAIN as fault:
-        if getattr(fault, "field", "") == "current_password":
-            visit.site.throttle.failed(who)
         return await _page(visit, Shown(part="password", fault=fault))
     if visit.token is not None:
         await sessions.renew(visit.ground, actor, visit.token)

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from casebridge.security.sessions import COOKIE
+from casebridge.security.throttle import Doorkeeper
 from casebridge.storage import api_keys
 from casebridge.storage.session import Database
 from casebridge.web.site import Site
@@ -32,7 +33,13 @@ async def test_a_new_password_keeps_this_session_and_ends_the_others(site: Site,
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"current": "guessed wrongly"}, {"again": "typed wrongly"}, {"new": "x", "again": "x"}]
+    "wrong",
+    [
+        {"current": "guessed wrongly"},
+        {"again": "typed wrongly"},
+        {"new": "x", "again": "x"},
+        {"new": "Welcome-2026!", "again": "Welcome-2026!"},
+    ],
 )
 async def test_a_password_is_not_changed_by_who_does_not_know_it_or_mistypes(
     site: Site, signed_in: httpx2.AsyncClient, wrong: dict[str, str]
@@ -47,7 +54,8 @@ async def test_a_password_is_not_changed_by_who_does_not_know_it_or_mistypes(
         assert (await sign_in(other)).status_code == 303
 
 
-async def test_guessing_the_present_password_is_slowed_down(signed_in: httpx2.AsyncClient):
+async def test_guessing_the_present_password_is_slowed_down(site: Site, signed_in: httpx2.AsyncClient):
+    site.callers.door.keeper = Doorkeeper(lambda: 0.0)
     fields = fields_of(await signed_in.get(PATH), f"{PATH}/password")
     sent = {**fields, "current": "guess", "new": NEW, "again": NEW}
     answers = [await signed_in.post(f"{PATH}/password", data=sent) for _ in range(6)]
