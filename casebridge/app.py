@@ -432,7 +432,7 @@ def _ground(settings: Settings, database: Database, vault: KeyFile, held: AsyncE
     allowed = AllowedHosts(settings.allowed_hosts)
     _tell_troubles(settings, allowed)
     _tell_sinks(settings, allowed)
-    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s, egress=_egress(settings))
+    outbound = Outbound(allowed, timeout_s=settings.connector_timeout_s, egress=outbound_tls(settings))
     held.push_async_callback(outbound.close)
     return Ground(
         database=database,
@@ -485,7 +485,7 @@ def _file_store(settings: Settings) -> FileStore:
     )
 
 
-def _egress(settings: Settings) -> Egress:
+def outbound_tls(settings: Settings) -> Egress:
     """How connections leave; CannotStart when a certificate or key cannot be used."""
     everywhere = HostTls(mode=settings.tls_verification, ca_file=settings.tls_ca_file)
     hosts = [

@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError
 import casebridge
 from casebridge.cli import access, audit, connector, deliveries, sandbox
 from casebridge.cli.config import config
+from casebridge.cli.doctor import doctor
 from casebridge.cli.keys import rotate
 from casebridge.cli.migrate import migrate
 from casebridge.cli.seed import seed
@@ -59,7 +60,7 @@ def command_line() -> App:
         exit_on_error=False,
         print_error=False,
     )
-    for command in (serve, worker, demo, config, migrate, seed):
+    for command in (serve, worker, demo, config, doctor, migrate, seed):
         app.command(command)
     keys = App("keys", help="Change the keys that seal secrets.")
     keys.command(rotate)

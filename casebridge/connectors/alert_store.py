@@ -14,11 +14,13 @@ import msgspec
 
 from casebridge.connectors.http import Answer, Effect, Outbound, retry_after_s
 from casebridge.connectors.tls import Tls, context_of
+from casebridge.connectors.wording import Scrubber
 from casebridge.domain.alert_update import FIELDS, SinkSettings
 from casebridge.domain.errors import ConnectorError
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOST_TEXT = 300
+_LONGEST = 10_000
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -59,6 +61,9 @@ class AlertStore:
     def __init__(self, settings: SinkSettings, outbound: Outbound) -> None:
         self._base = settings.url.rstrip("/")
         self._credentials = _credentials(settings)
+        secrets = {"username": settings.username, "password": settings.password, "api_key": settings.api_key}
+        # A store, or a proxy before it, may say in an error what it was sent.
+        self._scrub = Scrubber(secrets)
         self._outbound = outbound
         if settings.ca is not None:
             tls = Tls(ca=base64.b64encode(settings.ca.encode()).decode())
@@ -82,7 +87,7 @@ class AlertStore:
         if answer.status == 404 and _error_type(answer.value) == "index_not_found_exception":
             return []
         try:
-            hits = _good(answer)["hits"]["hits"]
+            hits = _good(answer, self._scrub)["hits"]["hits"]
             return [
                 Document(each["_index"], each["_id"], each["_seq_no"], each["_primary_term"], each.get("_source") or {})
                 for each in hits
@@ -107,7 +112,7 @@ class AlertStore:
             credentials=self._credentials,
         )
         try:
-            written = [_written(each["update"]) for each in _good(answer)["items"]]
+            written = [_written(each["update"], self._scrub) for each in _good(answer, self._scrub)["items"]]
         except (KeyError, TypeError):
             raise _useless(answer, "bulk update") from None
         if len(written) != len(changes):
@@ -124,18 +129,18 @@ def _credentials(settings: SinkSettings) -> dict[str, str]:
     return {}
 
 
-def _written(item: Mapping[str, Any]) -> Written:
+def _written(item: Mapping[str, Any], scrub: Scrubber) -> Written:
     status = int(item["status"])
-    return Written(status, None if status < 300 else _reason(item) or f"answered {status}")
+    return Written(status, None if status < 300 else _reason(item, scrub) or f"answered {status}")
 
 
-def _good(answer: Answer) -> Any:
+def _good(answer: Answer, scrub: Scrubber) -> Any:
     """The body of an answer that is no refusal. Credentials and bad requests do not heal by waiting; the rest may."""
     if answer.is_success:
         return answer.value
     is_passing = answer.status in _PASSING
     raise ConnectorError(
-        f"{answer.host} answered {answer.status}: {_reason(answer.value) or 'no reason given'}",
+        f"{answer.host} answered {answer.status}: {_reason(answer.value, scrub) or 'no reason given'}",
         code="unavailable" if is_passing else "refused",
         permanent=not is_passing,
         retry_after_s=retry_after_s(answer.headers),
@@ -157,6 +162,6 @@ def _error_type(body: Any) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _reason(body: Any) -> str | None:
+def _reason(body: Any, scrub: Scrubber) -> str | None:
     reason = _error(body).get("reason")
-    return reason[:_MOST_TEXT] if isinstance(reason, str) else None
+    return scrub(reason[:_LONGEST])[:_MOST_TEXT] if isinstance(reason, str) else None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from casebridge.domain.user import Actor
-from casebridge.storage.session import Database, Query, Write, to_ms
+from casebridge.storage.session import Database, Query, Write, from_ms, to_ms
 
 Outcome = Literal["success", "failure"]
 
@@ -72,6 +72,14 @@ class Found(msgspec.Struct, frozen=True):
 
     records: list[Record]
     before: int | None
+
+
+async def newest(database: Database) -> datetime | None:
+    """When the last few events were written; None without any."""
+    rows = await database.read(
+        "SELECT max(at) FROM (SELECT at FROM audit_event ORDER BY seq DESC LIMIT 100) AS last_ones"
+    )
+    return None if rows[0][0] is None else from_ms(rows[0][0])
 
 
 WINDOW = 20_000

@@ -22,7 +22,8 @@ ACCESS = (
     *(f"apikey {name}" for name in ("add", "list", "end")),
 )
 COMMANDS = (
-    "serve", "worker", "config", "migrate", "seed", "keys rotate", *ACCESS, "audit verify", *LEDGER, "connector test",
+    "serve", "worker", "config", "doctor", "migrate", "seed", "keys rotate", *ACCESS, "audit verify", *LEDGER,
+    "connector test",
     *(f"sandbox {name}" for name in SYSTEMS), "demo",
 )  # fmt: skip
 
