@@ -22,9 +22,7 @@ _ASCII_WORD = re.compile(r"(?:[a-z0-9_]+(?:(?<=[a-z])[:.'](?=[a-z])|(?<=[0-9])[.
 _JOINING = ":.,;'"
 _ENDINGS = tuple(f"{sign} " for sign in _JOINING)
 _JOINED = re.compile(f"[_{_JOINING}]")
-_APART = str.maketrans(
-    {sign: " " for sign in map(chr, range(128)) if not sign.isalnum() and sign != "_" and sign not in _JOINING}
-)
+_APART = bytes(code if chr(code).isalnum() or chr(code) in "_" + _JOINING else ord(" ") for code in range(256))
 _BLANK_SIGN = "␣"
 
 
@@ -65,7 +63,8 @@ def _split_any(text: str) -> list[str]:
 
 def _split_ascii(text: str) -> list[str]:
     """The same in a fifth of the time: of all joining signs only a few are ASCII, and most end a word."""
-    apart = f"{text.lower()} ".translate(_APART)
+    # A table of bytes is followed ten times faster than one of letters.
+    apart = f"{text.lower()} ".encode("ascii").translate(_APART).decode("ascii")
     for ending in _ENDINGS:
         apart = apart.replace(ending, " ")
     if _JOINED.search(apart) is None:
