@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from casebridge.web import (
+    admin,
     case,
     case_comments,
     case_parts,
@@ -32,6 +33,7 @@ PAGES = (
     *connectors.PAGES,
     *deliveries.PAGES,
     *dashboard.PAGES,
+    *admin.PAGES,
     *profile.PAGES,
     *development.PAGES,
 )

@@ -71,3 +71,21 @@ def size(count: int | None) -> str:
     if count < 1_024:
         return f"{count} B"
     return f"{count / 1_024:.1f} KB" if count < 1_048_576 else f"{count / 1_048_576:.1f} MB"
+
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
+            ("Mac OS X", "macOS"), ("Linux", "Linux"))  # fmt: skip
+
+
+def agent(given: str) -> str:
+    """What a browser calls itself, in words.
+
+    >>> agent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36")
+    'Chrome on Linux'
+    >>> agent("curl/8.5.0"), agent("")
+    ('curl/8.5.0', 'An unknown browser')
+    """
+    browser = next((name for sign, name in _BROWSERS if sign in given), "")
+    system = next((name for sign, name in _SYSTEMS if sign in given), "")
+    return f"{browser} on {system}" if browser and system else browser or given[:60] or "An unknown browser"
