@@ -27,6 +27,7 @@ from casebridge.domain.user import Actor
 from casebridge.security.authentication import Authenticator, SessionToken
 from casebridge.security.sessions import COOKIE, cookie, read_cookie, wants_secure
 from casebridge.services import spaces
+from casebridge.services.attempts import note_denied
 from casebridge.services.callers import Caller, Callers
 from casebridge.services.ground import Asking, Ground
 from casebridge.web.assets import Asset, Assets
@@ -147,6 +148,8 @@ class Site:
         except ClientDisconnect:
             raise
         except Exception as error:
+            if isinstance(error, Forbidden) and visit.caller is not None:
+                await note_denied(self.ground, visit.caller, error, list(visit.path.values()))
             return self._error_page(visit, error, f"{request.method} {path}")
 
     def _error_page(self, visit: Visit, error: Exception, named: str) -> Response:

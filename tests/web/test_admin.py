@@ -142,6 +142,21 @@ async def test_others_find_no_way_in_and_are_refused(
     assert await accounts.get(database, "mole") is None
 
 
+@pytest.mark.usefixtures("readers")
+async def test_what_a_page_denied_and_who_could_not_sign_in_stands_in_the_audit_trail(
+    site: Site, signed_in: httpx2.AsyncClient, database: Database, password_hash: str
+):
+    await accounts.create(database, Account("reader", password_hash, ("readers",)))
+    async with browser(site) as reader:
+        await sign_in(reader, "reader", "a wrong one")
+        await sign_in(reader, "reader")
+        await reader.get(f"{PATH}/roles")
+    page = await signed_in.get(f"{PATH}/audit?user=reader&outcome=failure")
+
+    assert re.findall(r'class="mono">(\w+)</span>', page.text) == ["manageSecurity", "sign_in"]
+    assert "a wrong one" not in page.text
+
+
 @sqlite_only
 @pytest.mark.usefixtures("readers")
 async def test_in_a_browser_every_page_of_admin_is_sound(site: Site):
