@@ -12,7 +12,6 @@ from casebridge.domain.errors import InvalidInput, Refused
 from casebridge.domain.role import Role
 from casebridge.domain.space import OWNERS, Space
 from casebridge.domain.user import Account
-from casebridge.security.authentication import Passwords
 from casebridge.security.features import MANAGE_SECURITY, MANAGE_SPACES, entry_rights
 from casebridge.security.privileges import allowed, require
 from casebridge.services import api_keys, audit_trail, roles, spaces, users
@@ -112,7 +111,14 @@ async def _save_user(visit: Visit) -> Response:
         if not is_new:
             present = (await users.get_many(visit.ground, visit.asking, [username]))[0]
             wanted = msgspec.structs.replace(wanted, metadata=present.metadata)
-        await users.put(visit.ground, visit.asking, wanted, Passwords(), create_only=is_new, update_only=not is_new)
+        await users.put(
+            visit.ground,
+            visit.asking,
+            wanted,
+            visit.site.callers.door.passwords,
+            create_only=is_new,
+            update_only=not is_new,
+        )
     except SHOWN_AGAIN as fault:
         typed = Account(username, "", wanted.roles, wanted.full_name, wanted.email, wanted.enabled)
         return await _user_form(visit, typed, is_new=is_new, fault=fault)
