@@ -6,13 +6,15 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from casebridge.security.vault import VaultError, read_keys
 from casebridge.services.checkup import Finding
-from casebridge.settings import Loaded, Settings
+from casebridge.settings import Loaded, Settings, SettingsError
 
+SOON = timedelta(days=14)
 LOW_BYTES, TIGHT_BYTES = 1_073_741_824, 104_857_600
 _MIB = 1_048_576
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -26,6 +28,7 @@ def look_around(loaded: Loaded) -> Iterator[Finding]:
     yield from _key(settings)
     yield from _disks(settings)
     yield from _doors(settings)
+    yield from _https(settings)
     yield from _tls(settings)
 
 
@@ -127,6 +130,34 @@ def _doors(settings: Settings) -> Iterator[Finding]:
     if settings.admin_password is not None:
         text = "The password of the first user is still in the settings."
         yield Finding("access", "warning", text, "It is used at the first start only: remove it.")
+
+
+def _https(settings: Settings) -> Iterator[Finding]:
+    """Our own certificate: whether it can be used, for how long, and who may read its key."""
+    from cryptography import x509
+
+    from casebridge.cli.https import https_of
+
+    if settings.https_cert_file is None:
+        if not settings.host.startswith(_LOOPBACK) and not settings.trusted_proxies:
+            text = f"Plain HTTP is served on {settings.host}: passwords can be read on their way."
+            yield Finding("https", "warning", text, "Set https_cert_file, or put a proxy that speaks TLS before it.")
+        return
+    try:
+        https_of(settings)
+        ends = x509.load_pem_x509_certificates(settings.https_cert_file.read_bytes())[0].not_valid_after_utc
+    except (SettingsError, OSError, ValueError) as error:
+        yield Finding("https", "problem", str(error), "The server does not start like this.")
+        return
+    yield from _access(settings.https_key_file or settings.https_cert_file)
+    left = ends - datetime.now(UTC)
+    text = f"The certificate of this server ends on {ends:%Y-%m-%d %H:%M} UTC."
+    if left <= timedelta(0):
+        yield Finding("https", "problem", text, "Renew it now: nobody can reach the server without a warning.")
+    elif left < SOON:
+        yield Finding("https", "warning", text, "Renew it; a running server takes up the new files by itself.")
+    else:
+        yield Finding("https", "ok", text)
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

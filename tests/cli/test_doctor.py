@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from casebridge.cli import main
 from casebridge.domain.connector import Connector
@@ -24,6 +28,7 @@ from casebridge.services.connectors import about
 from casebridge.storage import accounts, audit, connectors
 from casebridge.storage.opening import open_database
 from casebridge.storage.session import Database, Write
+from tests.connectors.test_http import certificate
 
 TOKEN = "planted-token-77"
 
@@ -179,6 +184,39 @@ def test_risky_settings_are_told(examined: Examined, monkeypatch: pytest.MonkeyP
     assert [each.partition(":")[0] for each in found["access"]] == ["problem", "warning", "warning"]
     assert "all hosts" in found["tls"][0]
     assert TOKEN not in examined.output
+
+
+def test_the_servers_own_certificate_is_looked_at(examined: Examined, tmp_path: Path):
+    cert, key = certificate("localhost", tmp_path)
+    key.chmod(0o644)
+    code, found = examined("--offline", "--https-cert-file", str(cert), "--https-key-file", str(key))
+    assert str(key) in found["permissions"][0]
+    code, found = examined("--offline", "--https-cert-file", str(key), "--https-key-file", str(cert))
+    assert code == 1
+    assert found["https"][0].startswith("problem: https_cert_file")
+    code, found = examined("--offline", "--host", "0.0.0.0")
+    assert (code, found.keys()) == (0, {"https"})
+
+
+@pytest.mark.parametrize(("days", "level"), [(-1, "problem"), (5, "warning"), (90, None)])
+def test_a_certificate_that_ends_soon_is_told(examined: Examined, tmp_path: Path, days: int, level: str | None):
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
+        .serial_number(1).not_valid_before(now - timedelta(days=30)).not_valid_after(now + timedelta(days=days))
+        .sign(private, hashes.SHA256())
+    )  # fmt: skip
+    clear = serialization.NoEncryption()
+    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, clear)
+    file = tmp_path / "both.pem"
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + pem)
+    file.chmod(0o600)
+
+    found = examined("--offline", "--https-cert-file", str(file))[1]
+
+    assert [each.partition(":")[0] for each in found.get("https", [])] == ([] if level is None else [level])
 
 
 def test_a_full_disk_is_told(examined: Examined, monkeypatch: pytest.MonkeyPatch):
