@@ -365,7 +365,7 @@ def delete_writes(case: Case, dialect: Dialect) -> list[Write]:
     )
     parts = [
         Write(f"DELETE FROM {table} WHERE case_id = :id", {"id": case.id})
-        for table in ("attachment", "user_action", "external_record", "pushed_comment")
+        for table in ("attachment", "user_action", "external_record", "pushed_comment", "mention")
     ]
     if dialect == "postgresql":
         return [delete, *parts]

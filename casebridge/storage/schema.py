@@ -115,6 +115,19 @@ saved_view = Table(
     Index("saved_view_space", "space", "shared"),
 )
 
+mention = Table(
+    # Who was mentioned in a comment, or a description (`comment_id` empty), and has not seen it.
+    "mention",
+    metadata,
+    Column("username", TEXT, primary_key=True),
+    Column("case_id", TEXT, primary_key=True),
+    Column("comment_id", TEXT, primary_key=True),
+    Column("space", TEXT, nullable=False),
+    Column("at", BIG, nullable=False),
+    Column("author", TEXT, nullable=False),
+    Index("mention_case", "case_id"),
+)
+
 cases = Table(
     "cases",
     metadata,

@@ -37,6 +37,7 @@ BY_SPACE = (
     "automation",
     "connector_health",
     "saved_view",
+    "mention",
 )
 ONLY_SQLITE = ("case_tag", "case_assignee")
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from casebridge.domain.attachment import Attachment
+from casebridge.domain.attachment import USER, Attachment
 from casebridge.domain.case import Case
 from casebridge.domain.user import Actor, User
 from casebridge.domain.user_action import Activity, UserAction
-from casebridge.storage import alerts, attachments, audit, cases, counts, observables, parts, user_actions
+from casebridge.storage import alerts, attachments, audit, cases, counts, mentions, observables, parts, user_actions
 from casebridge.storage.session import Database, Write
 
 
@@ -55,6 +55,7 @@ class Unit:
         self._numbered.append((len(self._writes), case))
         self._writes.extend(cases.insert_writes(case, self._database.dialect))
         self._moves.append((None, case))
+        self._mention(case.id, mentions.DESCRIPTION, "", case.description)
 
     def update(self, old: Case, new: Case, activity: Sequence[Activity]) -> None:
         """Replace a case that must still be at the version of `old`; VersionConflict when saving otherwise."""
@@ -63,6 +64,8 @@ class Unit:
         self._writes.extend(cases.update_writes(old, new, self._database.dialect))
         self._parts.extend(observables.link_writes(old, new))
         self._moves.append((old, new))
+        if old.description != new.description:
+            self._mention(new.id, mentions.DESCRIPTION, old.description, new.description)
 
     def remove(self, case: Case) -> None:
         """Delete a case and all that hangs on it."""
@@ -77,16 +80,19 @@ class Unit:
         """Add an attachment to a case that is updated in this change."""
         self._parts.append(attachments.insert_write(attachment, self._space, self._database.dialect))
         self._attached.append((None, attachment))
+        self._mention(attachment.case_id, attachment.id, "", _said(attachment))
 
     def replace_attachment(self, old: Attachment, new: Attachment) -> None:
         """Replace an attachment at the version it was loaded with."""
         self._parts.append(attachments.update_write(old, new, self._database.dialect))
         self._attached.append((old, new))
+        self._mention(new.case_id, new.id, _said(old), _said(new))
 
     def detach(self, attachment: Attachment) -> None:
         """Delete an attachment."""
         self._parts.append(attachments.delete_write(attachment))
         self._attached.append((attachment, None))
+        self._mention(attachment.case_id, attachment.id, _said(attachment), "")
 
     def also(self, *writes: Write) -> None:
         """Add statements of other rooms of the store, such as a delivery's."""
@@ -110,6 +116,15 @@ class Unit:
         rows = await self._database.commit(writes)
         return [_numbered(case, rows[place][0]) for place, case in self._numbered]
 
+    def _mention(self, case_id: str, comment_id: str, old: str, new: str) -> None:
+        """People whom a text names find it on their start page."""
+        self._parts.extend(
+            mentions.writes(
+                self._space, case_id, comment_id, old, new,
+                by=self._by.display_name, username=self._by.username, at=self._at,
+            )
+        )  # fmt: skip
+
     def _record(self, case: Case, activity: Sequence[Activity]) -> Case:
         first = case.counts.actions + 1
         for seq, each in enumerate(activity, first):
@@ -129,6 +144,11 @@ class Unit:
             )
         tally = msgspec.structs.replace(case.counts, actions=case.counts.actions + len(activity))
         return msgspec.structs.replace(case, counts=tally)
+
+
+def _said(attachment: Attachment) -> str:
+    """The words of a comment; other attachments have none of a person."""
+    return str(attachment.payload["comment"]) if attachment.type == USER else ""
 
 
 def _numbered(case: Case, row: dict[str, Any]) -> Case:

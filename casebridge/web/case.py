@@ -21,7 +21,16 @@ from casebridge.domain.errors import CasebridgeError, Forbidden, InvalidInput, N
 from casebridge.domain.query import Page as Window
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import allowed
-from casebridge.services import cases, configure, custom_fields, deliveries, observables, push_states, user_actions
+from casebridge.services import (
+    cases,
+    configure,
+    custom_fields,
+    deliveries,
+    mentions,
+    observables,
+    push_states,
+    user_actions,
+)
 from casebridge.web import history, people, words
 from casebridge.web.routing import Page, Visit, text, texts
 from casebridge.web.site import whole_page
@@ -59,6 +68,7 @@ async def _show(visit: Visit) -> Response:
         tab = "activity"
     known = await people.load(visit, case.assignees)
     configuration = await configuration_of(visit, case.owner)
+    await mentions.see(visit.ground, visit.asking, case)
     ledger, _ = await deliveries.find(visit.ground, visit.asking, Window(1, _LEDGER_SIZE), case_id=case.id)
     return visit.render(
         "case.html",

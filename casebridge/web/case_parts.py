@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from casebridge.domain.attachment import Attachment
+from casebridge.domain.case import Case
 from casebridge.domain.errors import InvalidInput, Refused
 from casebridge.domain.file import KINDS
 from casebridge.domain.observable import is_domain, is_ipv4, is_ipv6
@@ -31,14 +33,27 @@ async def _attach(visit: Visit) -> Response:
     form = await visit.form()
     case = await load(visit)
     sent = upload(form, "file")
+    is_for_text = visit.request.headers.get("accept") == "application/json"
     if sent is None:
         return back(visit, case, "!Choose a file first.", tab="files")
     try:
         given = files.Upload(filename=sent.filename or "", content=_pieces(sent), given_name=lambda: None)
-        await files.attach(visit.ground, visit.asking, case.id, given)
+        done = await files.attach(visit.ground, visit.asking, case.id, given)
     except Refused as fault:
+        if is_for_text:
+            return JSONResponse({"message": f"{sent.filename}: {fault}"}, 400)
         return back(visit, case, f"!{sent.filename}: {fault}", tab="files")
+    if is_for_text:
+        return JSONResponse({"markdown": _reference(visit, done.case, done.attachments[-1])})
     return back(visit, case, f"{sent.filename} was attached.", tab="files")
+
+
+def _reference(visit: Visit, case: Case, attached: Attachment) -> str:
+    """What stands for a file in a text: a picture that is safe to show as itself, all else as a link."""
+    (entry,) = attached.payload["externalReferenceMetadata"]["files"]
+    name = re.sub(r"[\[\]\\\n]", "_", f"{entry['name']}.{entry['extension']}")
+    address = visit.case_url(case.owner, case.id, f"/files/{attached.payload['externalReferenceId']}")
+    return f"![{name}]({address}?show=yes)" if entry["mimeType"] in _SHOWN else f"[{name}]({address})"
 
 
 async def _pieces(sent: UploadFile) -> AsyncIterator[bytes]:
@@ -142,6 +157,24 @@ async def _paste(visit: Visit) -> Response:
     return back(visit, case, f"!{notice} Not added: {'; '.join(refused)}" if refused else notice, tab="observables")
 
 
+async def _edit_observable(visit: Visit) -> Response:
+    form = await visit.form()
+    case = await load(visit)
+    value = text(form, "value").strip()
+    try:
+        await observables.edit(
+            visit.ground,
+            visit.asking,
+            case.id,
+            visit.path["observable_id"],
+            value=value,
+            description=text(form, "description").strip() or None,
+        )
+    except InvalidInput as fault:
+        return back(visit, case, f"!{value}: {fault.reason}", tab="observables")
+    return back(visit, case, f"{value} was saved.", tab="observables")
+
+
 async def _remove_observable(visit: Visit) -> Response:
     await visit.form()
     case = await load(visit)
@@ -155,5 +188,6 @@ PAGES = (
     Page("POST", HERE + "/files/{file_id}/delete", _delete_file),
     Page("POST", HERE + "/observables", _add_observable),
     Page("POST", HERE + "/observables/paste", _paste),
+    Page("POST", HERE + "/observables/{observable_id}", _edit_observable),
     Page("POST", HERE + "/observables/{observable_id}/delete", _remove_observable),
 )

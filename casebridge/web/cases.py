@@ -13,7 +13,7 @@ from casebridge.domain.errors import Forbidden, InvalidInput, NothingChanged, Ve
 from casebridge.domain.space import APP_ROUTES, OWNERS
 from casebridge.domain.version import version_text
 from casebridge.security.privileges import allowed
-from casebridge.services import cases, push_states, views, walk
+from casebridge.services import cases, mentions, push_states, views, walk
 from casebridge.web import people, words
 from casebridge.web.csv import line
 from casebridge.web.listing import SIZES, Listing, read_listing
@@ -38,6 +38,7 @@ async def _show(visit: Visit) -> Response:
         choices=await _choices(visit, listing, known),
         views=await views.list_usable(visit.ground, visit.asking),
         may=_may(visit),
+        unseen=await mentions.list_unseen(visit.ground, visit.asking),
         sizes=SIZES,
         page_address=lambda number: visit.url("/app/cases", visit.query.but(page=str(number))),
         version_of=lambda case: version_text(case.version),

@@ -6,7 +6,7 @@ from starlette.responses import HTMLResponse, Response
 
 from casebridge.domain import limits
 from casebridge.domain.errors import LimitExceeded
-from casebridge.web import markdown
+from casebridge.web import markdown, people
 from casebridge.web.routing import Page, Visit, text
 
 
@@ -18,7 +18,8 @@ async def _preview(visit: Visit) -> Response:
     written = text(await visit.form(), "text")
     if len(written) > limits.COMMENT:
         raise LimitExceeded("text", limits.COMMENT, len(written), "characters")
-    return HTMLResponse(markdown.render(written) or "<p>Nothing to preview.</p>")
+    names = (await people.load(visit)).usernames if "@" in written else ()
+    return HTMLResponse(markdown.render(written, names, visit.url("/app/people/")) or "<p>Nothing to preview.</p>")
 
 
 PAGES = (

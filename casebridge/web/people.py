@@ -28,6 +28,7 @@ class People:
 
     def __init__(self, choices: Sequence[Profile] = (), others: Iterable[Profile] = ()) -> None:
         self.known = [Person(each.uid, _name(each), each.username) for each in choices]
+        self.usernames = frozenset(each.username for each in (*others, *choices))
         self._names = {each.uid: _name(each) for each in (*others, *choices)}
 
     def name(self, uid: str) -> str:

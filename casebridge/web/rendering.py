@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
@@ -18,6 +19,7 @@ from casebridge.domain.space import DEFAULT_SPACE, DEFAULT_SPACE_ID, OWNERS
 from casebridge.security.privileges import allowed
 from casebridge.security.sessions import form_token
 from casebridge.web import markdown, words
+from casebridge.web.people import People
 
 if TYPE_CHECKING:
     from casebridge.web.routing import Page, Visit
@@ -43,7 +45,7 @@ class Rendering:
             auto_reload=False,
         )
         self._environment.filters |= {
-            "markdown": markdown.render,
+            "markdown": _markdown,
             "hue": hue,
             "initials": initials,
             "size": words.size,
@@ -88,6 +90,14 @@ class Rendering:
             "when": clock.when,
             "day": clock.day,
         }
+
+
+@pass_context
+def _markdown(context: Context, text: str) -> Markup:
+    """A text of a user; on pages that know people, mentions of them are links."""
+    known = context.get("people")
+    names = known.usernames if isinstance(known, People) else ()
+    return markdown.render(text, names, context["url"]("/app/people/"))
 
 
 class Clock:

@@ -16,6 +16,7 @@ from casebridge.web import (
     deliveries,
     development,
     login,
+    mentions,
     new_case,
     profile,
 )
@@ -28,6 +29,7 @@ PAGES = (
     *case_comments.PAGES,
     *case_push.PAGES,
     *case_parts.PAGES,
+    *mentions.PAGES,
     *configure.PAGES,
     *configure_lists.PAGES,
     *connectors.PAGES,
