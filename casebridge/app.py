@@ -43,6 +43,7 @@ from casebridge.push.crew import Background, Crew
 from casebridge.push.heartbeat import Heartbeat
 from casebridge.push.sealer import Copy, Sealer
 from casebridge.push.worker import Worker
+from casebridge.security.oidc import OidcSettings
 from casebridge.security.passwords import check_new_password
 from casebridge.security.proxies import Proxies
 from casebridge.security.vault import KeyFile, VaultError, ensure_key
@@ -118,6 +119,26 @@ class Program:
         return self._crew.is_well
 
 
+def _oidc(settings: Settings) -> OidcSettings | None:
+    if settings.oidc_issuer is None:
+        return None
+    roles: dict[str, tuple[str, ...]] = {}
+    for each in settings.oidc_roles:
+        group, _, role = each.rpartition("=")
+        roles[group] = (*roles.get(group, ()), role)
+    return OidcSettings(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id or "",
+        client_secret=settings.oidc_client_secret,
+        scopes=settings.oidc_scopes,
+        username_claim=settings.oidc_username_claim,
+        groups_claim=settings.oidc_groups_claim,
+        roles=roles,
+        default_roles=settings.oidc_default_roles,
+        label=settings.oidc_label,
+    )
+
+
 def _front(site: Site, settings: Settings) -> Application:
     """The way in; it is longer only where a proxy stands before it."""
     return Front(site, Proxies(settings.trusted_proxies)) if settings.trusted_proxies else site
@@ -155,6 +176,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         public_base_url=settings.public_base_url,
         cookie_secure=settings.session_cookie_secure,
         hsts_s=settings.hsts_s,
+        oidc=_oidc(settings),
         body_limit_bytes=settings.max_body_bytes,
         upload_limit_bytes=max(settings.files_max_bytes, 104_857_600) + settings.max_body_bytes,
     )

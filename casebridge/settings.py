@@ -108,6 +108,7 @@ class AlertSink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SERVER, _STORE, _HTTP, _CONNECTORS, _PUSHES, _LOGS = "Server", "Store", "HTTP", "Connectors", "Pushes", "Logs"
+_SIGN_ON = "OIDC"
 _ATTACHMENTS, _FILES, _ALERTS, _METRICS = "Attachments", "Files", "Alerts", "Metrics"
 
 
@@ -190,6 +191,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     password_min_length: Annotated[
         int, Knob(_HTTP, "Fewest characters of a password that is set on pages or by commands.", least=6, most=128)
     ] = 12
+    oidc_issuer: Annotated[
+        str | None, Knob(_SIGN_ON, "Address of the OpenID Connect provider; with it, people can sign in there.")
+    ] = None
+    oidc_client_id: Annotated[str | None, Knob(_SIGN_ON, "What this server is called there.")] = None
+    oidc_client_secret: Annotated[
+        str | None, Knob(_SIGN_ON, "Secret of this server there; without it, it is a public client.", secret=True)
+    ] = None
+    oidc_scopes: Annotated[tuple[str, ...], Knob(_SIGN_ON, "What is asked for besides openid.")] = ("profile", "email")
+    oidc_username_claim: Annotated[str, Knob(_SIGN_ON, "Claim that is the user name here.")] = "preferred_username"
+    oidc_groups_claim: Annotated[str, Knob(_SIGN_ON, "Claim that lists the groups of a user.")] = "groups"
+    oidc_roles: Annotated[
+        tuple[str, ...], Knob(_SIGN_ON, "Roles of groups, such as soc=workers; name a group again for a further role.")
+    ] = ()
+    oidc_default_roles: Annotated[tuple[str, ...], Knob(_SIGN_ON, "Roles of everybody who signs in there.")] = ()
+    oidc_label: Annotated[str, Knob(_SIGN_ON, "What the button says.")] = "Single sign-on"
     allowed_hosts: Annotated[
         tuple[str, ...],
         Knob(_CONNECTORS, "Hosts that connectors may reach; * stands for public addresses, others must be named."),
@@ -696,6 +712,7 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
     if settings.database_url is None and settings.workers > 1:
         yield "workers", f"expected 1 with SQLite, given {settings.workers}; more need PostgreSQL, see database_url"
     yield from _broken_files(settings)
+    yield from _broken_sign_on(settings)
     if not re.fullmatch(r"[^\s/]+", settings.metrics_host):
         yield "metrics_host", f"expected an address or a name, given {settings.metrics_host!r}"
     if settings.metrics_port is not None and settings.metrics_port == settings.port:
@@ -718,6 +735,20 @@ def _broken(settings: Settings) -> Iterable[tuple[str, str]]:
         yield "data", f"expected a folder, but {blocking} is a file"
     if settings.encryption_key_file is not None and settings.encryption_key_file.is_dir():
         yield "encryption_key_file", f"expected a file, but {settings.encryption_key_file} is a folder"
+
+
+def _broken_sign_on(settings: Settings) -> Iterable[tuple[str, str]]:
+    if settings.oidc_issuer is None:
+        return
+    if not _is_url(settings.oidc_issuer, ("http", "https")) or urlsplit(settings.oidc_issuer)[3:] != ("", ""):
+        yield "oidc_issuer", "expected http:// or https:// and a host, without query and fragment"
+    if settings.oidc_client_id is None:
+        yield "oidc_client_id", "this is needed with oidc_issuer"
+    if settings.public_base_url is None:
+        yield "public_base_url", "this is needed with oidc_issuer: the provider sends people back there"
+    for each in settings.oidc_roles:
+        if not all(part.strip() for part in each.rpartition("=")):
+            yield "oidc_roles", f"expected a group and a role such as soc=workers, given {each!r}"
 
 
 def _broken_files(settings: Settings) -> Iterable[tuple[str, str]]:

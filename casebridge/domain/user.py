@@ -38,6 +38,9 @@ class Account(msgspec.Struct, frozen=True):
     metadata: Mapping[str, Any] = {}
     id: str = ""
     """Tells the user from an earlier one of the same name."""
+    realm: str = ""
+    """Where the user signs in, when that is elsewhere; `subject` is who the user is there."""
+    subject: str = ""
 
     @property
     def user(self) -> User:

@@ -31,6 +31,11 @@ async def sign_in(
     except Unauthenticated:
         await note_failed_sign_in(ground, credentials, address=address, request_id=None)
         raise
+    return await open_session(ground, account, agent=agent, address=address, old=old)
+
+
+async def open_session(ground: Ground, account: Account, *, agent: str, address: str | None, old: str | None) -> str:
+    """The token of a new session of somebody who has just proved who it is; `old`, if any, ends with it."""
     profile = await activate(ground, account)
     now, token = ground.now(), new_token()
     session = Session(

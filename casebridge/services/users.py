@@ -90,7 +90,13 @@ async def put(
             raise Conflict(f"There is a user {wanted.username} already.")
         if stored is not None:
             kept = password_hash or stored.account.password_hash
-            changed = msgspec.structs.replace(fresh, password_hash=kept, id=stored.account.id)
+            changed = msgspec.structs.replace(
+                fresh,
+                password_hash=kept,
+                id=stored.account.id,
+                realm=stored.account.realm,
+                subject=stored.account.subject,
+            )
             if await _try(ground, asking, "user_update", stored, changed):
                 return False
         elif password_hash is None:
@@ -98,7 +104,7 @@ async def put(
         else:
             made = msgspec.structs.replace(fresh, password_hash=password_hash, id=ground.new_id())
             try:
-                event = _event(ground, asking, "user_create", wanted.username, roles=list(made.roles))
+                event = user_event(ground, asking, "user_create", wanted.username, roles=list(made.roles))
                 await ground.database.commit([accounts.insert_write(made), event])
             except Conflict:
                 continue
@@ -162,7 +168,7 @@ async def delete(ground: Ground, asking: Asking, username: str) -> None:
     for _ in range(TRIES):
         stored = await _load(ground, username)
         guard = await _guard(ground, stored.account, None)
-        event = _event(ground, asking, "user_delete", username)
+        event = user_event(ground, asking, "user_delete", username)
         writes = [*guard, accounts.delete_write(username), api_keys.delete_of_user_write(username), event]
         try:
             await ground.database.commit(writes)
@@ -181,13 +187,20 @@ async def _load(ground: Ground, username: str) -> accounts.StoredAccount:
 
 async def _try(ground: Ground, asking: Asking, action: str, stored: accounts.StoredAccount, changed: Account) -> bool:
     """Whether the account could be replaced; False when it, or who else may do everything, changed meanwhile."""
-    guard = await _guard(ground, stored.account, changed)
-    event = _event(ground, asking, action, changed.username, roles=list(changed.roles), enabled=changed.enabled)
     try:
-        await ground.database.commit([*guard, accounts.update_write(changed, stored.version), event])
+        await ground.database.commit(await change_write(ground, asking, action, stored, changed))
     except (roles.TurnedMeanwhile, VersionConflict):
         return False
     return True
+
+
+async def change_write(
+    ground: Ground, asking: Asking, action: str, stored: accounts.StoredAccount, changed: Account
+) -> list[Write]:
+    """What replaces an account; Conflict when that takes the last enabled superuser away."""
+    guard = await _guard(ground, stored.account, changed)
+    event = user_event(ground, asking, action, changed.username, roles=list(changed.roles), enabled=changed.enabled)
+    return [*guard, accounts.update_write(changed, stored.version), event]
 
 
 async def _guard(ground: Ground, old: Account, new: Account | None) -> list[Write]:
@@ -204,7 +217,8 @@ def _rules(account: Account) -> bool:
     return account.enabled and account.is_superuser
 
 
-def _event(ground: Ground, asking: Asking, action: str, username: str, **more: Any) -> Write:
+def user_event(ground: Ground, asking: Asking, action: str, username: str, **more: Any) -> Write:
+    """What the audit trail notes of a change of a user."""
     return audit.event_write(action, asking.actor, None, "user", [username], ground.now(), category="iam", **more)
 
 

@@ -31,10 +31,11 @@ def inner_path(visit: Visit, wanted: str) -> str:
 async def _show(visit: Visit) -> Response:
     if visit.caller is not None:
         return visit.redirect(inner_path(visit, visit.query.one("next")))
-    return _form(visit, wanted=visit.query.one("next"))
+    return show_form(visit, wanted=visit.query.one("next"))
 
 
-def _form(visit: Visit, *, wanted: str, username: str = "", fault: str = "", status: int = 200) -> Response:
+def show_form(visit: Visit, *, wanted: str, username: str = "", fault: str = "", status: int = 200) -> Response:
+    """The form for signing in, with what went wrong."""
     token = visit.request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(24)
     response = visit.render(
         "login.html",
@@ -44,6 +45,8 @@ def _form(visit: Visit, *, wanted: str, username: str = "", fault: str = "", sta
         fault=fault,
         form_token=form_token(token),
         warning=_warning(visit),
+        oidc=visit.site.settings.oidc,
+        is_out=bool(visit.query.one("out")),
     )
     response.headers.append("set-cookie", visit.site.cookie(visit, FORM_COOKIE, token))
     return response
@@ -66,7 +69,7 @@ async def _sign_in(visit: Visit) -> Response:
     username, password, wanted = text(form, "username"), text(form, "password"), text(form, "next")
     proof = visit.request.cookies.get(FORM_COOKIE, "")
     if not proof or not is_form_token(text(form, "csrf"), proof):
-        return _form(visit, wanted=wanted, username=username, fault="The page was too old. Try again.", status=403)
+        return show_form(visit, wanted=wanted, username=username, fault="The page was too old. Try again.", status=403)
     if len(password) > MOST_PASSWORD or not username or "\0" in username + password:
         raise InvalidInput("password", "User name or password cannot be right.")
     address = visit.site.address(visit.request)
@@ -80,11 +83,11 @@ async def _sign_in(visit: Visit) -> Response:
             old=visit.token,
         )
     except TooManyTries as refused:
-        response = _form(visit, wanted=wanted, username=username, fault=str(refused), status=429)
+        response = show_form(visit, wanted=wanted, username=username, fault=str(refused), status=429)
         response.headers["retry-after"] = str(refused.wait_s)
         return response
     except Unauthenticated:
-        return _form(visit, wanted=wanted, username=username, fault="User name or password is wrong.", status=401)
+        return show_form(visit, wanted=wanted, username=username, fault="User name or password is wrong.", status=401)
     response = visit.redirect(inner_path(visit, wanted))
     site, most = visit.site, int(visit.ground.sessions.lifetime_s)
     response.headers.append("set-cookie", site.cookie(visit, COOKIE, token, max_age_s=most))
@@ -99,7 +102,8 @@ async def _sign_out(visit: Visit) -> Response:
         await sessions.sign_out_everywhere(visit.ground, visit.asking.actor)
     elif token is not None:
         await sessions.sign_out(visit.ground, visit.asking.actor, token)
-    response = visit.redirect(visit.url("/login", space="default"))
+    out = "out=yes" if visit.site.settings.oidc else ""
+    response = visit.redirect(visit.url("/login", out, space="default"))
     response.headers.append("set-cookie", visit.site.cookie(visit, COOKIE, "", max_age_s=0))
     return response
 

@@ -25,6 +25,7 @@ from casebridge.domain.errors import Forbidden, InvalidInput, NotFound, StorageU
 from casebridge.domain.space import DEFAULT_SPACE
 from casebridge.domain.user import Actor
 from casebridge.security.authentication import Authenticator, SessionToken
+from casebridge.security.oidc import OidcSettings
 from casebridge.security.sessions import COOKIE, cookie, read_cookie, wants_secure
 from casebridge.services import spaces
 from casebridge.services.attempts import note_denied
@@ -64,6 +65,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     public_base_url: str | None = None
     cookie_secure: bool = True
     hsts_s: int = 0
+    oidc: OidcSettings | None = None
     body_limit_bytes: int = 1_048_576
     upload_limit_bytes: int = 106_954_752
 

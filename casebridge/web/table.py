@@ -19,10 +19,12 @@ from casebridge.web import (
     mentions,
     new_case,
     profile,
+    sso,
 )
 
 PAGES = (
     *login.PAGES,
+    *sso.PAGES,
     *cases.PAGES,
     *new_case.PAGES,
     *case.PAGES,
