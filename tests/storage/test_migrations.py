@@ -124,6 +124,12 @@ def test_the_head_is_the_newest_revision() -> None:
     assert ScriptDirectory.from_config(run.configuration()).get_heads() == [HEAD]
 
 
+def test_revisions_are_numbered_in_their_order() -> None:
+    """A server tells an older schema from a newer one by its number."""
+    chain = [each.revision for each in ScriptDirectory.from_config(run.configuration()).walk_revisions()]
+    assert chain == sorted(chain, reverse=True)
+
+
 async def test_a_fresh_database_comes_to_the_head(empty_target: str) -> None:
     database = await open_database(empty_target)
     assert await schema_number(database) is None
@@ -177,7 +183,7 @@ def insert_three_cases(connection: sa.Connection) -> None:
 async def test_comments_and_values_that_were_there_before_their_index_are_found_and_forgotten(
     empty_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revision = ScriptDirectory.from_config(run.configuration()).get_revision("0017")
+    revision = ScriptDirectory.from_config(run.configuration()).get_revision("0012")
     monkeypatch.setattr(revision.module, "BATCH", 2)
     upgrade_to = lambda connection: command.upgrade(run.configuration(connection), "0007")  # noqa: E731
     await asyncio.to_thread(with_connection, empty_target, upgrade_to)

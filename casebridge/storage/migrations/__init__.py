@@ -13,7 +13,7 @@ from pathlib import Path
 from casebridge.domain.errors import StorageUnavailable
 from casebridge.storage.session import Database
 
-HEAD = "0024"
+HEAD = "0015"
 
 
 def migrate(target: str | Path) -> None:

@@ -19,8 +19,8 @@ from casebridge.domain.case import Case
 from casebridge.storage import parts
 from casebridge.storage.words import texts, vector, words_of
 
-revision = "0017"
-down_revision = "0016"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
