@@ -9,9 +9,6 @@ import importlib
 import os
 import sys
 
-from rich.console import Console
-from rich.table import Table
-
 from bench.rig import Row
 
 BENCHMARKS = (
@@ -27,18 +24,24 @@ BENCHMARKS = (
 
 
 def main(arguments: list[str]) -> None:
-    """Measure and show."""
+    """Measure and show, each row as soon as it is known: a run that is stopped has shown what it measured."""
     names = _names(arguments)
-    table = Table("what", "ours", "limit", "ratio", "goal", "", box=None, header_style="bold")
+    print(_line("what", "ours", "limit", "ratio", "by CPU", "goal", ""), flush=True)
     for name in names or BENCHMARKS:
         try:
-            rows = importlib.import_module(f"bench.{name}").run()
+            for row in importlib.import_module(f"bench.{name}").run():
+                print(_shown(row), flush=True)
         except SystemExit as missing:
-            table.add_row(name, "-", f"not measured: {missing}", "", "", "")
-            continue
-        for row in rows:
-            table.add_row(row.what, row.ours, row.limit, f"{row.ratio:.2f}", row.goal, _met(row))
-    Console().print(table)
+            print(f"{name} was not measured: {missing}", flush=True)
+
+
+def _shown(row: Row) -> str:
+    by_cpu = "" if row.cpu is None else f"{row.cpu:.2f}"
+    return _line(row.what, row.ours, row.limit, f"{row.ratio:.2f}", by_cpu, row.goal, _met(row))
+
+
+def _line(what: str, ours: str, limit: str, ratio: str, by_cpu: str, goal: str, met: str) -> str:
+    return f"{what:<86} {ours:>12} {limit:>12} {ratio:>6} {by_cpu:>6} {goal:>7} {met}".rstrip()
 
 
 def _names(arguments: list[str]) -> list[str]:
@@ -59,7 +62,7 @@ def _names(arguments: list[str]) -> list[str]:
 def _met(row: Row) -> str:
     sign, _, bound = row.goal.partition(" ")
     met = row.ratio >= float(bound) if sign == ">=" else row.ratio <= float(bound)
-    return "[green]met[/]" if met else "[red]missed[/]"
+    return "met" if met else "missed"
 
 
 if __name__ == "__main__":

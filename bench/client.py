@@ -5,13 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 
 class Client:
     """Raises SystemExit when an answer is not a good one, since a figure of failures would be worth nothing."""
 
-    def __init__(self, port: int, password: str) -> None:
+    def __init__(self, port: int, password: str, spent: Callable[[], float] = lambda: 0.0) -> None:
+        self.spent = spent
+        """CPU time that the server has used, in milliseconds."""
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self._headers = {
             "kbn-xsrf": "true",

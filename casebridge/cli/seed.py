@@ -84,6 +84,7 @@ async def _opened(settings: Settings, space_id: str) -> AsyncIterator[tuple[Data
         space = await spaces.get(database, space_id)
         if space is None:
             raise NotFound("space", space_id)
+        await seeding.prepare(database)
         yield database, space
         await seeding.settle(database)
     finally:

@@ -20,7 +20,8 @@ from casebridge.storage import seeding
 from casebridge.storage.session import Write
 
 _SPAN = timedelta(days=730)
-_BATCH_ROWS = 30_000
+_BATCH_ROWS = 40_000
+_BATCH_CASES = 5_000
 _ACTOR = Actor(User("seed", "Casebridge seed", None), (SUPERUSER,))
 
 
@@ -36,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def batch(self) -> int:
         """Cases of one batch, of which each is one transaction."""
-        return max(1, min(2_000, _BATCH_ROWS // (2 * self.comments + 8)))
+        return max(1, min(_BATCH_CASES, _BATCH_ROWS // (2 * self.comments + 8)))
 
     @property
     def batches(self) -> int:

@@ -20,8 +20,10 @@ async def find(
     ground: Ground, asking: Asking, case_id: str, types: Sequence[str], page: Page, *, descending: bool
 ) -> tuple[list[UserAction], int]:
     """One page of the records of a case and their number."""
-    await read_readable(ground, asking, case_id)
-    return await user_actions.find(ground.database, case_id, types, page, descending=descending)
+    queries = user_actions.page_queries(case_id, types, page, descending=descending)
+    case, (rows, *totals) = await read_readable(ground, asking, case_id, *queries)
+    total = totals[0][0][0] if totals else case.counts.actions
+    return [user_actions.from_doc(row[0]) for row in rows], total
 
 
 async def find_with_latest(

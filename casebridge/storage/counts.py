@@ -23,8 +23,16 @@ _NUMBERS = ("open", "in_progress", "closed")
 _COLUMNS = {**dict.fromkeys(("space", "owner", "tag"), "text"), **dict.fromkeys(("slot", *_NUMBERS), "bigint")}
 
 
-def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["sqlite", "postgresql"]) -> list[Write]:
-    """What the moves from an old case (None: created) to a new one (None: deleted) do to the counts."""
+def writes(
+    moves: Iterable[tuple[Case | None, Case | None]],
+    dialect: Literal["sqlite", "postgresql"],
+    *,
+    slot: int | None = None,
+) -> list[Write]:
+    """What the moves from an old case (None: created) to a new one (None: deleted) do to the counts.
+
+    `slot`: where PostgreSQL shall add it up, when nobody else writes; None: in any.
+    """
     deltas: dict[tuple[str, str, str], list[int]] = {}
     for old, new in moves:
         if old is not None and new is not None and old.status == new.status and old.tags == new.tags:
@@ -34,7 +42,9 @@ def writes(moves: Iterable[tuple[Case | None, Case | None]], dialect: Literal["s
     changed = {key: (delta[0], delta[1], delta[2]) for key, delta in deltas.items() if any(delta)}
     if not changed:
         return []
-    return _listed_writes(changed) if dialect == "sqlite" else [_spread_write(changed)]
+    if dialect == "sqlite":
+        return _listed_writes(changed)
+    return [_spread_write(changed, random.randrange(_SLOTS) if slot is None else slot)]
 
 
 _Deltas = dict[tuple[str, str, str], tuple[int, int, int]]
@@ -63,9 +73,8 @@ def _listed_writes(changed: _Deltas) -> list[Write]:
     ]
 
 
-def _spread_write(changed: _Deltas) -> Write:
+def _spread_write(changed: _Deltas, slot: int) -> Write:
     """For PostgreSQL: over slots, so that not every change waits for the same rows."""
-    slot = random.randrange(_SLOTS)
     # One order for everybody, so that two changes never wait for each other in a circle.
     rows = [(*key, slot, *delta) for key, delta in sorted(changed.items())]
     if len(rows) <= FEW_ROWS:

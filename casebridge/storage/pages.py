@@ -176,10 +176,15 @@ class _Walk:
         if segment.key is None:
             columns = f"{segment.rank} AS rank, {self._no_key()} AS key, c.pk AS pk"
             rows = self._rows(segment, number)
-            if segment.follows:
-                # Cases without a value come last: none of them is looked at while those with one fill the page.
-                rows += f" AND (SELECT count(*) FROM top_{number - 1}) < {self._reach}"
-            return [f"SELECT {columns} {rows} {self._ordered(segment)} LIMIT {self._reach}"]
+            ordered = self._ordered(segment)
+            if not segment.follows:
+                return [f"SELECT {columns} {rows} {ordered} LIMIT {self._reach}"]
+            # Cases without a value come last: none of them is looked at while those with one fill the page. SQLite
+            # would test a condition on that for each of them, and PostgreSQL cannot plan for a limit it does not know.
+            before = f"(SELECT count(*) FROM top_{number - 1})"
+            if self._dialect == "sqlite":
+                return [f"SELECT {columns} {rows} {ordered} LIMIT max(0, {self._reach} - {before})"]
+            return [f"SELECT {columns} {rows} AND {before} < {self._reach} {ordered} LIMIT {self._reach}"]
         if self._query.sort in _LARGE_TIES:
             return self._arms_to_the_edge(segment, number)
         columns = f"{segment.rank} AS rank, {segment.key} AS key, c.pk AS pk"

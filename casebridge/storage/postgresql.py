@@ -154,6 +154,11 @@ class PostgreSQLDatabase:
             connections_most=self._pool.get_max_size(),
         )
 
+    async def settle(self, tables: Sequence[str]) -> None:
+        """Statistics of these tables, and which of their pages may be read from an index alone."""
+        vacuum = f"VACUUM (ANALYZE) {', '.join(tables)}"
+        await self._with_connection(lambda connection: connection.execute(vacuum, timeout=LOAD_TIMEOUT_S))
+
     async def hint(self) -> None:
         """Tell every listener in every process that there may be work; may get lost, never raises."""
         with suppress(StorageUnavailable):

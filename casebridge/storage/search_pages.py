@@ -18,6 +18,7 @@ from casebridge.storage.session import Database, Query
 from casebridge.storage.where import Where
 
 _BOUND = 2_000
+_FEW_LEFT = 1_000
 _KNOWN_FOR_S = 600.0
 
 _common: WeakKeyDictionary[Database, tuple[float, frozenset[str]]] = WeakKeyDictionary()
@@ -39,23 +40,29 @@ async def chosen(database: Database, query: CaseQuery, where: Where) -> Query | 
 def _by_row_number(query: CaseQuery, where: Where, match: str) -> Query:
     """A walk down the word index, which is in order of creation as far as clocks were right.
 
-    The first matches by number are the page, unless an older number has a newer time: such cases are looked for among
-    those not older than the last of the page, and they are few.
+    The first matches by number are the page, unless a number past them has a time that belongs among theirs. Such
+    cases are looked for among all further matches where these are few, and else among the cases of those times.
     """
     where.params["match"] = match
     direction = "DESC" if query.descending else "ASC"
     reach = query.page.offset + query.page.size
     last, past, late = ("min", "<", ">=") if query.descending else ("max", ">", "<=")
     words = "SELECT rowid FROM case_words WHERE case_words MATCH :match"
+    late_ones = f"edge.number = {reach} AND {where.text} AND c.created_at {late} edge.at"
+    # How many are left stands in a loop around the cases, since SQLite would test a mere condition for each of them.
     return Query(
         f"WITH near AS MATERIALIZED (SELECT c.pk AS pk, c.created_at AS at FROM case_words w "
         f"CROSS JOIN cases c ON c.pk = w.rowid WHERE w.case_words MATCH :match AND {where.text} "
         f"ORDER BY w.rowid {direction} LIMIT {reach}), "
-        f"edge AS MATERIALIZED (SELECT {last}(at) AS at, {last}(pk) AS pk, count(*) AS number FROM near) "
+        f"edge AS MATERIALIZED (SELECT {last}(at) AS at, {last}(pk) AS pk, count(*) AS number FROM near), "
+        f"far AS MATERIALIZED ({words} AND rowid {past} (SELECT pk FROM edge) LIMIT {_FEW_LEFT + 1}), "
+        f"left_over AS MATERIALIZED (SELECT count(*) AS number FROM far) "
         f"SELECT pk FROM (SELECT at, pk FROM near UNION ALL "
-        f"SELECT c.created_at, c.pk FROM edge CROSS JOIN cases c INDEXED BY cases_created "
-        f"WHERE edge.number = {reach} AND {where.text} AND c.created_at {late} edge.at AND c.pk {past} edge.pk "
-        f"AND +c.pk IN ({words}) "
+        f"SELECT * FROM (SELECT c.created_at, c.pk FROM left_over CROSS JOIN edge CROSS JOIN far "
+        f"CROSS JOIN cases c ON c.pk = far.rowid WHERE left_over.number <= {_FEW_LEFT} AND {late_ones}) UNION ALL "
+        f"SELECT * FROM (SELECT c.created_at, c.pk FROM left_over CROSS JOIN edge "
+        f"CROSS JOIN cases c INDEXED BY cases_created "
+        f"WHERE left_over.number > {_FEW_LEFT} AND {late_ones} AND c.pk {past} edge.pk AND +c.pk IN ({words})) "
         f"ORDER BY 1 {direction}, 2 {direction} LIMIT {query.page.size} OFFSET {query.page.offset}) chosen",
         where.params,
     )

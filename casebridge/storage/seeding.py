@@ -15,6 +15,11 @@ from casebridge.domain.user_action import UserAction
 from casebridge.storage import attachments, audit, cases, counts, parts, user_actions
 from casebridge.storage.session import FEW_ROWS, Database, Write
 
+_CHECKPOINT = "wal_autocheckpoint = 16384"
+"""Pages: a log of 64 MB goes into the file at once, so that a page changed by many batches goes there once."""
+
+_TABLES = ("cases", "attachment", "user_action", "case_count")
+
 
 class History(msgspec.Struct, frozen=True):
     """A case as it is now, and all that was attached to it and recorded of it on the way."""
@@ -40,7 +45,7 @@ def writes(
             made.append(attachments.insert_rows_write(each.attachments[first : first + FEW_ROWS], space, dialect))
         if each.actions:
             made.append(user_actions.insert_write(each.actions, dialect))
-    made += counts.writes([(None, each.case) for each in listed], dialect)
+    made += counts.writes([(None, each.case) for each in listed], dialect, slot=0)
     if dialect == "sqlite":
         made += parts.writes(
             [(None, each.case) for each in listed], [(None, a) for each in listed for a in each.attachments]
@@ -63,7 +68,15 @@ async def is_in_use(database: Database) -> bool:
     return bool(rows[0][0])
 
 
+async def prepare(database: Database) -> None:
+    """Before very many writes, which go all over the indexes: let SQLite keep them in memory, as long as it is open.
+
+    What is committed stays as safe as ever.
+    """
+    if database.dialect == "sqlite":
+        await database.commit([Write(f"PRAGMA {each}", {}) for each in ("cache_size = -262144", _CHECKPOINT)])
+
+
 async def settle(database: Database) -> None:
-    """After very many writes: on PostgreSQL, let the planner know what is there now."""
-    if database.dialect == "postgresql":
-        await database.load([Write(f"ANALYZE {table}", {}) for table in ("cases", "attachment", "user_action")])
+    """After very many writes."""
+    await database.settle(_TABLES)

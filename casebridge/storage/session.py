@@ -104,6 +104,13 @@ class Database(Protocol):
         """How many wait for the database, or use it, at this moment."""
         ...
 
+    async def settle(self, tables: Sequence[str]) -> None:
+        """After very many writes to these tables: bring up to date what the database knows of them.
+
+        On PostgreSQL, statistics and which pages may be read from an index alone; SQLite keeps nothing of the kind.
+        """
+        ...
+
     async def hint(self) -> None:
         """Tell every listener, on PostgreSQL in every process, that there may be work; may get lost, never raises."""
         ...

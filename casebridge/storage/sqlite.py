@@ -101,6 +101,9 @@ class SQLiteDatabase:
         waiting = len(self._gathered) + self._handed - self._writing.settled
         return Load(writes_waiting=waiting, reads_waiting=self._reads.qsize())
 
+    async def settle(self, tables: Sequence[str]) -> None:
+        """Nothing: plans are ours, and need no statistics."""
+
     async def hint(self) -> None:
         """Tell every listener in this process that there may be work."""
         for callback in tuple(self._callbacks):

@@ -70,10 +70,11 @@ async def list_all(database: Database, case_id: str) -> list[UserAction]:
     return [_decoder.decode(row[0]) for row in await database.read(query.sql, query.params)]
 
 
-async def find(
-    database: Database, case_id: str, types: Sequence[str], page: Page, *, descending: bool
-) -> tuple[list[UserAction], int]:
-    """One page of a case's records and how many there are. `types` may hold pseudo types; none at all: every record."""
+def page_queries(case_id: str, types: Sequence[str], page: Page, *, descending: bool) -> list[Query]:
+    """The reads of one page of a case's records, as rows `(doc,)`, and of how many there are of these types.
+
+    `types` may hold pseudo types; none at all: every record, whose number the case itself knows, so it is not read.
+    """
     where = Where().also("case_id = :case_id", case_id=case_id)
     types = list(dict.fromkeys(types))
     real = [each for each in types if each not in _PSEUDO_TYPES]
@@ -83,16 +84,11 @@ async def find(
     if either:
         where.also(f"({' OR '.join(either)})")
     direction = "DESC" if descending else "ASC"
-    rows, totals = await database.read_together(
-        [
-            Query(
-                f"SELECT doc FROM user_action WHERE {where.text} ORDER BY seq {direction} LIMIT :most OFFSET :skip",
-                {**where.params, "most": page.size, "skip": page.offset},
-            ),
-            Query(f"SELECT count(*) FROM user_action WHERE {where.text}", where.params),
-        ]
+    rows = Query(
+        f"SELECT doc FROM user_action WHERE {where.text} ORDER BY seq {direction} LIMIT :most OFFSET :skip",
+        {**where.params, "most": page.size, "skip": page.offset},
     )
-    return [_decoder.decode(row[0]) for row in rows], totals[0][0]
+    return [rows, Query(f"SELECT count(*) FROM user_action WHERE {where.text}", where.params)] if either else [rows]
 
 
 def comment_revisions_query(case_id: str) -> Query:

@@ -152,6 +152,7 @@ async def test_pages_of_a_search_are_in_order_whatever_the_clock_said(
     database: Database, pool: list[Case], descending: bool, text: str, bound: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(search_pages, "_BOUND", bound)
+    monkeypatch.setattr(search_pages, "_FEW_LEFT", bound)
     search = read_search(text)
     wanted = CaseFilter(space="default", owners=EVERYONE, statuses=("open", "closed"))
     whole = CaseQuery(filter=wanted, search=search, sort="title", page=Page(1, 1_000))
