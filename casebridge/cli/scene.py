@@ -247,7 +247,7 @@ class Scene:
         connector = self._connector(told).id
         system = self._apps[connector.removeprefix("scene-")].state.sandbox
         fault = {scene_texts.FAILED: "create=status:403", scene_texts.UNCERTAIN: "create=drop-after",
-                 scene_texts.WAITING: "create=rate-limit:43200"}.get(told.push)  # fmt: skip
+                 scene_texts.WAITING: "create=rate-limit:172800"}.get(told.push)  # fmt: skip
         if fault is not None:
             system.faults.add(fault)
         if told.push == scene_texts.WAITING:
