@@ -15,6 +15,7 @@ from casebridge.services import connectors
 from casebridge.web.routing import Visit, text
 from casebridge.wire.connectors import SentConnector
 
+_NONE = ("", "–")
 _SHAPES = {each.__struct_config__.tag: each for each in get_args(SentConnector)}
 
 
@@ -32,11 +33,16 @@ async def controls(visit: Visit, connector: Connector, held: dict[str, Any]) -> 
     """The controls of a connector's type, filled with what a case holds; and why choices are missing, if they are."""
     choices: dict[str, list[tuple[str, str]]] = {}
     trouble = ""
-    if connector.type == ".jira":
-        try:
+    try:
+        if connector.type == ".jira":
             choices = await _jira_choices(visit, connector.id, held.get("issueType"))
-        except CasebridgeError as error:
-            trouble = str(error)
+        elif connector.type in (".servicenow", ".servicenow-sir"):
+            choices = await _servicenow_choices(visit, connector)
+        elif connector.type == ".resilient":
+            rows = await _asked(visit, connector.id, "severity")
+            choices = {"severityCode": [_NONE, *((str(each["id"]), each["name"]) for each in rows)]}
+    except CasebridgeError as error:
+        trouble = str(error)
     made = []
     for field in _fields(connector.type):
         kind = _kind(field)
@@ -93,6 +99,29 @@ def _label(name: str) -> str:
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
     return spaced[:1].upper() + spaced[1:]
+
+
+async def _asked(visit: Visit, id_: str, sub_action: str, **params: Any) -> list[dict[str, Any]]:
+    """What the external system lists; InvalidInput, saying why, when it does not."""
+    done = await connectors.execute(
+        visit.ground, visit.asking, id_, {"subAction": sub_action, "subActionParams": params}
+    )
+    if not done.ok:
+        raise InvalidInput("", done.service_message or done.message or "The choices could not be fetched.")
+    return list(done.data or [])
+
+
+async def _servicenow_choices(visit: Visit, connector: Connector) -> dict[str, list[tuple[str, str]]]:
+    names = [each.name for each in _fields(connector.type) if _kind(each) == "text" and each.name != "additionalFields"]
+    made: dict[str, list[tuple[str, str]]] = {}
+    rows = await _asked(visit, connector.id, "getChoices", fields=names)
+    parents = {row["value"]: row["label"] for row in rows if row["element"] == "category"}
+    for row in rows:
+        # A subcategory belongs to a category, which its word names.
+        above = parents.get(row.get("dependent_value") or "")
+        word = f"{above}: {row['label']}" if above and row["element"] == "subcategory" else row["label"]
+        made.setdefault(row["element"], [_NONE]).append((row["value"], word))
+    return made
 
 
 async def _jira_choices(visit: Visit, id_: str, issue_type: str | None) -> dict[str, list[tuple[str, str]]]:
