@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from casebridge import app
@@ -43,8 +44,9 @@ class Work:
 
 @pytest.fixture(autouse=True)
 def logs_stay(monkeypatch: pytest.MonkeyPatch):
-    """Logging is set up for whole processes; a test must not do that for those after it."""
+    """Logging is set up for whole processes; a test must not do that for those after it, nor notice those before."""
     monkeypatch.setattr(app, "start_logs", lambda loaded: None)
+    monkeypatch.setattr(app, "log", structlog.get_logger())
 
 
 @pytest.fixture
