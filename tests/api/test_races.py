@@ -16,6 +16,12 @@ ENTRY = {"name": "a", "extension": "txt", "mimeType": "text/plain", "created": "
 RULE = {"id": None, "name": None}
 
 
+async def count_actions(database: Database, case_id: str) -> int:
+    """How many records the case really has, whatever its counter says."""
+    rows = await database.read("SELECT count(*) FROM user_action WHERE case_id = :id", {"id": case_id})
+    return int(rows[0][0])
+
+
 def a_comment(text: str = "racing") -> dict[str, Any]:
     return {"type": "user", "owner": "cases", "comment": text}
 
@@ -137,7 +143,7 @@ async def test_the_ten_thousand_records_hold_on_every_route(client: Client, data
     assert set(statuses(answers)) <= {200, 201, 400}
     assert 400 in statuses(answers)
     assert all("10000" in each.json()["message"] for each in answers if each.status_code == 400)
-    written = (await client.get(f"{desk.path}/user_actions/_find")).json()["total"] - 1
+    written = await count_actions(database, desk.case["id"]) - 1
     assert written == len(await desk.comments()) <= 6
     while (await desk.post(a_comment("rest"))).status_code == 200:
         written += 1
@@ -157,7 +163,7 @@ async def test_changes_of_the_case_and_comments_at_once_never_pass_the_records(c
     )
 
     assert set(statuses(answers)) <= {200, 400, 409}
-    written = (await client.get(f"{desk.path}/user_actions/_find")).json()["total"] - 1
+    written = await count_actions(database, desk.case["id"]) - 1
     assert written <= 3
     assert sum(answer.status_code == 200 for answer in answers[:3]) <= 1
 

@@ -164,9 +164,9 @@ async def test_the_sentence_follows_what_is_chosen(site: Site, ground: Ground, s
     async with visiting(site) as visitor:
         page = await visitor.open(PATH)
         await page.select_option("#connector", label="Ops Jira (Jira)")
-        await page.wait_for_function("document.querySelector('#told').textContent.includes('Ops Jira')")
+        await page.locator("#told", has_text="Ops Jira").wait_for()
         await page.check("text=When it is pushed")
-        await page.wait_for_function("document.querySelector('#told').textContent.includes('then closed')")
+        await page.locator("#told", has_text="then closed").wait_for()
         await visitor.check()
 
 
