@@ -133,8 +133,9 @@ class Soak:
         if (case_id := self._some_case()) is None:
             return
         link = LINKS[self.cases[case_id]]
-        if self.draw.random() < 0.1:
-            # Another system beside the case's own; one a case, for two ways into one table cannot be told apart.
+        if not link.fields and self.draw.random() < 0.1:
+            # Another system beside the case's own; one a case, for two ways into one table cannot be told apart. None
+            # for a case with fields, which are those of its own connector: another system would refuse them.
             others = [each for each in LINKS.values() if each.member != link.member]
             link = others[hash(case_id) % len(others)]
         await self.ask("POST", f"/api/cases/{case_id}/connector/{link.name}/_push", {}, **headers)
